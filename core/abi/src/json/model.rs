@@ -1,0 +1,147 @@
+//! What a back end is told when it loads a model, and what it says of the model it has loaded.
+
+use serde::{Deserialize, Serialize};
+
+/// `WgBackend::descriptor`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackendDescriptor {
+    pub title: String,
+    /// File extensions without the dot: `["onnx"]`.
+    pub formats: Vec<String>,
+    /// `["cpu"]`
+    pub devices: Vec<String>,
+    /// Name and version of the runtime underneath: `"ONNX Runtime 1.32.0"`.
+    pub runtime: String,
+}
+
+/// The options of `WgBackend::load`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoadOptions {
+    /// Height and width of the input in pixels, where the file leaves them open. `None`: the file says.
+    pub input: Option<InputSize>,
+    /// How pixels in 0…1 become what the file expects. `None`: they are passed as they are.
+    pub normalize: Option<Normalization>,
+    /// Overrides the value that is found for the reserved id `features`.
+    pub feature_layer: Option<String>,
+    /// Threads that the model may use when a call does not say: 0 is one per core.
+    pub threads: u32,
+    pub device: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputSize {
+    pub height: u32,
+    pub width: u32,
+}
+
+/// `(x·scale − mean) / std` per channel, x in 0…1, channels in the order R, G, B.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Normalization {
+    #[serde(default = "one")]
+    pub scale: f32,
+    pub mean: [f32; 3],
+    pub std: [f32; 3],
+    /// The file wants blue first.
+    #[serde(default)]
+    pub bgr: bool,
+}
+
+fn one() -> f32 {
+    1.0
+}
+
+/// What a model can do beyond `run` from its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    Gradients,
+    GuidedRules,
+    InnerFeeds,
+    FreeSize,
+    #[serde(other)]
+    Unknown,
+}
+
+/// `WgModel::descriptor`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelDescriptor {
+    pub input: Option<InputSize>,
+    /// Number of classes: the length of a row of `logits`.
+    pub classes: u32,
+    /// Filled by the engine; empty where nothing names the classes.
+    pub labels: Vec<String>,
+    /// The picture that normalises to zero, RGB in 0…1: what "the mean colour" means for occluders.
+    pub mean_colour: Option<[f32; 3]>,
+    /// In topological order; the reserved ids are listed with the rest where they are aliases.
+    pub layers: Vec<Layer>,
+    /// The id of the value behind the reserved id `features`.
+    pub feature_layer: Option<String>,
+    pub capabilities: Vec<Capability>,
+    /// How many calls may run at once; 0: any number.
+    pub concurrency: u32,
+    pub device: String,
+    pub backend: String,
+    pub runtime: String,
+    /// How many rows one call handles best.
+    pub preferred_batch: u32,
+    /// Forward cost of one picture in multiply–accumulates, where it is known.
+    pub macs: u64,
+}
+
+impl ModelDescriptor {
+    /// Whether the model has `capability`.
+    #[must_use]
+    pub fn has(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability)
+    }
+
+    /// The layer called `id`; `features` means [`ModelDescriptor::feature_layer`].
+    #[must_use]
+    pub fn layer(&self, id: &str) -> Option<&Layer> {
+        let id = if id == "features" { self.feature_layer.as_deref()? } else { id };
+        self.layers.iter().find(|layer| layer.id == id)
+    }
+}
+
+/// One value of the graph that can be fetched, and perhaps fed or differentiated.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Layer {
+    pub id: String,
+    /// The operator that makes it.
+    pub op: String,
+    /// Without the batch dimension, at the model's input size.
+    pub shape: Vec<i64>,
+    /// C×H×W with a known place in the picture.
+    pub spatial: bool,
+    /// A gradient flows from the logits to it and from it to the input.
+    pub differentiable: bool,
+    /// What stands in the way where it is not differentiable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receptive_field: Option<ReceptiveField>,
+    /// Trained numbers in the operator that makes it.
+    pub parameters: u64,
+}
+
+/// What a cell of a spatial layer sees, in input pixels. Cell (i, j) sees rows `start[0] + i·stride[0]` and on,
+/// `size[0]` of them; likewise for columns. `start` is negative where padding is seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReceptiveField {
+    pub size: [f64; 2],
+    pub stride: [f64; 2],
+    pub start: [f64; 2],
+}
+
+/// `WgImages::descriptor`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImagesDescriptor {
+    pub classes: Vec<String>,
+    pub items: Vec<String>,
+}

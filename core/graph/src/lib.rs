@@ -1,0 +1,14 @@
+//! Reads ONNX graphs, cuts them, and *differentiates* them into bigger ONNX graphs whose extra outputs are gradients.
+//!
+//! This crate is responsible for everything that is known about a network without running it, and for the two verbs
+//! that explanations are made of: `run` (any nodes to any nodes) and `vjp` (reverse-mode differentiation from any
+//! nodes to any nodes). It executes nothing by itself: an engine is a page of code behind the [`Runtime`] trait.
+
+pub mod ir;
+pub mod ops;
+pub mod runtime;
+pub mod tensor;
+
+pub use ir::{Attribute, Graph, Node, Value, ValueId};
+pub use runtime::{CompileOptions, Runtime};
+pub use tensor::{Dtype, Tensor};
