@@ -4,11 +4,13 @@
 //! that explanations are made of: `run` (any nodes to any nodes) and `vjp` (reverse-mode differentiation from any
 //! nodes to any nodes). It executes nothing by itself: an engine is a page of code behind the [`Runtime`] trait.
 
+pub mod error;
 pub mod ir;
 pub mod ops;
 pub mod runtime;
 pub mod tensor;
 
+pub use error::Error;
 pub use ir::{Attribute, Graph, Node, Value, ValueId};
 pub use runtime::{CompileOptions, Runtime};
 pub use tensor::{Dtype, Tensor};
