@@ -36,7 +36,7 @@ enum {
   WG_PANIC = 100
 };
 
-enum { WG_F32 = 1, WG_I64 = 2 };
+enum { WG_F32 = 1, WG_I64 = 2, WG_MAX_RANK = 8 };
 typedef struct WgTensor {
   void *data;
   const int64_t *shape;

@@ -1,8 +1,9 @@
 //! The C ABI between the Whyglass host and its plugins.
 //!
-//! This crate is responsible for the *shape* of everything that crosses the line: `#[repr(C)]` tables, status codes,
-//! and (feature `json`) the JSON documents named in them. It allocates nothing, calls nothing and depends on nothing;
-//! safe wrappers for plugin authors live in `whyglass-sdk`, the host's side in `whyglass-engine`.
+//! This crate is responsible for the *shape* of everything that crosses the line: `#[repr(C)]` tables and status codes.
+//! Two features add what both sides would otherwise write twice: `json`, the documents named in the tables as serde
+//! types, and `safe`, checked borrows of raw strings, slices, tables and tensors. Without them it depends on nothing.
+//! What a plugin author sees lives in `whyglass-sdk`, the host's side in `whyglass-engine`.
 //!
 //! `include/whyglass.h` says the same in C and carries the rules of ownership and threading; a test keeps the two
 //! equal, field by field. The version of this crate is the version of the ABI.
@@ -10,6 +11,8 @@
 #[cfg(feature = "json")]
 pub mod json;
 mod layout;
+#[cfg(feature = "safe")]
+pub mod safe;
 mod tables;
 
 pub use tables::*;

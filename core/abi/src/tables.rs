@@ -49,6 +49,9 @@ pub const WG_F32: u32 = 1;
 /// `WgTensor::dtype`: 64-bit signed integer (labels, indices).
 pub const WG_I64: u32 = 2;
 
+/// The largest `WgTensor::rank`.
+pub const WG_MAX_RANK: u32 = 8;
+
 /// Host memory, row-major, contiguous; borrowed.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
