@@ -1,0 +1,117 @@
+//! Text on a canvas: one light typeface, with a second for characters that it lacks.
+
+use ab_glyph::{Font, FontRef, Point, PxScale, ScaleFont};
+
+use crate::canvas::Canvas;
+
+/// The typefaces, parsed once per figure.
+pub(crate) struct Typeface {
+    fonts: [FontRef<'static>; 2],
+}
+
+/// Text of one size and colour.
+#[derive(Clone, Copy)]
+pub(crate) struct Style {
+    /// Height of the em square in pixels.
+    pub(crate) size: f32,
+    pub(crate) colour: [u8; 3],
+    /// How much heavier than the typeface, in pixels.
+    pub(crate) weight: f32,
+}
+
+impl Typeface {
+    pub(crate) fn load() -> Self {
+        let parse = |data| FontRef::try_from_slice(data).expect("the compiled-in fonts are well formed");
+        Self { fonts: [epaint_default_fonts::UBUNTU_LIGHT, epaint_default_fonts::HACK_REGULAR].map(parse) }
+    }
+
+    fn font(&self, character: char) -> &FontRef<'static> {
+        self.fonts.iter().find(|font| font.glyph_id(character).0 != 0).unwrap_or(&self.fonts[0])
+    }
+
+    fn scale(font: &FontRef<'_>, size: f32) -> PxScale {
+        // ab_glyph counts the height from descent to ascent; designers count the em.
+        PxScale::from(size * font.height_unscaled() / font.units_per_em().unwrap_or(1000.0))
+    }
+
+    /// The advance in pixels.
+    pub(crate) fn width(&self, text: &str, size: f32) -> f32 {
+        let advance = |character| {
+            let font = self.font(character);
+            font.as_scaled(Self::scale(font, size)).h_advance(font.glyph_id(character))
+        };
+        text.chars().map(advance).sum()
+    }
+
+    /// The text, or as much of its beginning as fits, with an ellipsis.
+    pub(crate) fn shorten(&self, text: &str, size: f32, width: f32) -> String {
+        if self.width(text, size) <= width {
+            return text.to_owned();
+        }
+        let mut kept: String = text.to_owned();
+        while kept.pop().is_some() {
+            let shortened = format!("{}…", kept.trim_end());
+            if self.width(&shortened, size) <= width {
+                return shortened;
+            }
+        }
+        String::new()
+    }
+
+    /// Draws from `x`, with the letters standing on `baseline`.
+    pub(crate) fn draw(&self, canvas: &mut Canvas, x: f32, baseline: f32, text: &str, style: Style) {
+        let mut pen = x;
+        for character in text.chars() {
+            let font = self.font(character);
+            let scale = Self::scale(font, style.size);
+            let id = font.glyph_id(character);
+            // A heavier weight is the same outline drawn twice, a fraction of a pixel apart.
+            let passes: &[f32] = if style.weight > 0.0 { &[0.0, style.weight] } else { &[0.0] };
+            for offset in passes {
+                let glyph = id.with_scale_and_position(scale, Point { x: pen + offset, y: baseline });
+                if let Some(outline) = font.outline_glyph(glyph) {
+                    let bounds = outline.px_bounds();
+                    outline.draw(|dx, dy, coverage| {
+                        let (column, row) = (bounds.min.x as i64 + i64::from(dx), bounds.min.y as i64 + i64::from(dy));
+                        canvas.blend(column, row, style.colour, coverage.clamp(0.0, 1.0));
+                    });
+                }
+            }
+            pen += font.as_scaled(scale).h_advance(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut_with_an_ellipsis() {
+        let typeface = Typeface::load();
+        let short = typeface.shorten("American black bear, Ursus americanus", 16.0, 120.0);
+        assert!(short.ends_with('…') && typeface.width(&short, 16.0) <= 120.0, "{short}");
+        assert_eq!(typeface.shorten("bear", 16.0, 120.0), "bear");
+        assert_eq!(typeface.shorten("bear", 16.0, 1.0), "");
+    }
+
+    #[test]
+    fn letters_stand_on_their_baseline() {
+        let mut canvas = Canvas::new(40, 40);
+        let style = Style { size: 24.0, colour: [0; 3], weight: 0.0 };
+        Typeface::load().draw(&mut canvas, 10.0, 30.0, "H", style);
+        let picture = canvas.into_picture();
+        let inked = |y: u32| (0..40).any(|x| picture.pixel(x, y)[0] < 128);
+        let rows: Vec<u32> = (0..40).filter(|&y| inked(y)).collect();
+        assert_eq!(rows.last(), Some(&29));
+        assert!((14..=20).contains(&rows.len()), "{} rows", rows.len());
+    }
+
+    #[test]
+    fn every_sign_that_figures_use_has_a_glyph() {
+        let typeface = Typeface::load();
+        for character in "·×−…–°⁻⁰¹²³⁴⁵⁶⁷⁸⁹é".chars() {
+            assert_ne!(typeface.font(character).glyph_id(character).0, 0, "{character}");
+        }
+    }
+}
