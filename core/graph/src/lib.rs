@@ -4,13 +4,23 @@
 //! that explanations are made of: `run` (any nodes to any nodes) and `vjp` (reverse-mode differentiation from any
 //! nodes to any nodes). It executes nothing by itself: an engine is a page of code behind the [`Runtime`] trait.
 
+pub mod builder;
+pub mod differentiate;
 pub mod error;
 pub mod ir;
 pub mod ops;
 pub mod runtime;
+mod cut;
+pub mod proto;
+pub mod read;
+pub mod write;
 pub mod tensor;
 
+pub use builder::{Builder, DerivedConstants};
+pub use differentiate::{CotangentKind, Query, Rule, differentiate};
 pub use error::Error;
 pub use ir::{Attribute, Graph, Node, Value, ValueId};
+pub use read::{read, read_bytes};
 pub use runtime::{CompileOptions, Runtime};
 pub use tensor::{Dtype, Tensor};
+pub use write::{Written, write, write_whole};
