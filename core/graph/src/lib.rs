@@ -5,16 +5,16 @@
 //! nodes to any nodes). It executes nothing by itself: an engine is a page of code behind the [`Runtime`] trait.
 
 pub mod builder;
+mod cut;
 pub mod differentiate;
 pub mod error;
 pub mod ir;
 pub mod ops;
-pub mod runtime;
-mod cut;
 pub mod proto;
 pub mod read;
-pub mod write;
+pub mod runtime;
 pub mod tensor;
+pub mod write;
 
 pub use builder::{Builder, DerivedConstants};
 pub use differentiate::{CotangentKind, Query, Rule, differentiate};
