@@ -1,2 +1,68 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: everything that builds, fetches, tests and measures, so that a fresh clone needs no other command.
+//! This file parses and calls; each command has a file of its own.
+
+mod bench;
+mod ci;
+mod demo;
+mod setup;
+mod stage;
+mod test;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use stage::Profile;
+use workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, fetches, tests and measures Whyglass")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Set everything up, start the server and explain a photograph by three techniques
+    Demo,
+    /// Set up what tests need and run them all
+    Test {
+        /// Only tests whose name contains this
+        filter: Option<String>,
+    },
+    /// What continuous integration runs: formatting, lints and all tests
+    Ci,
+    /// Fetch the runtime, a model and pictures
+    Setup,
+    /// Build the release binary and stage every plugin beside it
+    Build {
+        /// Build without optimisation
+        #[arg(long)]
+        debug: bool,
+    },
+    /// Measure against the peers, side by side
+    Bench {
+        /// Fewer rounds
+        #[arg(long)]
+        quick: bool,
+        /// Only the benchmarks with these names
+        names: Vec<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    let workspace = Workspace::find()?;
+    match Arguments::parse().command {
+        Command::Demo => demo::demo(&workspace),
+        Command::Test { filter } => test::run(&workspace, filter.as_deref()),
+        Command::Ci => ci::run_all(&workspace),
+        Command::Setup => setup::all(&workspace),
+        Command::Build { debug } => {
+            let profile = if debug { Profile::Debug } else { Profile::Release };
+            let staged = stage::build(&workspace, profile)?;
+            println!("{}", staged.binary.display());
+            Ok(())
+        }
+        Command::Bench { quick, names } => bench::run_all(&workspace, quick, &names),
+    }
+}

