@@ -1,0 +1,105 @@
+//! What the engine is started with: where to look, and the bounds of everything that could grow. Reads nothing itself:
+//! flags, environment and files are the binary's business.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where plugins and models are, and how much the engine may use.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Directories with a folder per plugin. Nothing else is ever searched.
+    pub plugins: Vec<PathBuf>,
+    /// Directories with a folder per model.
+    pub models: Vec<PathBuf>,
+    pub limits: Limits,
+    /// Threads for computing, shared by the runs that run at the same time; 0: one per core.
+    pub threads: u32,
+    /// A model may be named by the path of its file. Only for a command line, never for requests from elsewhere.
+    pub allow_model_paths: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            plugins: Vec::new(),
+            models: Vec::new(),
+            limits: Limits::default(),
+            threads: 0,
+            allow_model_paths: false,
+        }
+    }
+}
+
+impl Config {
+    /// `threads` with 0 replaced by the number of cores.
+    #[must_use]
+    pub fn threads(&self) -> u32 {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
+            n => n,
+        }
+    }
+}
+
+/// Bounds. Each has the default of the design; a test or an operator sets others.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Runs that compute at the same time.
+    pub slots: usize,
+    /// Runs that wait for a slot; one more is RESOURCE_EXHAUSTED.
+    pub queue: usize,
+    /// Runs that one request may create.
+    pub specs_per_request: usize,
+    /// Bytes of an encoded picture.
+    pub image_bytes: u64,
+    /// Pixels of a decoded picture.
+    pub image_pixels: u64,
+    /// Bytes of tensors above which pending tiles of one artifact become a keyframe.
+    pub event_bytes: usize,
+    /// Bytes of one event on a wire; what is larger is sent by reference. The engine itself does not look at it.
+    pub event_bytes_hard: usize,
+    /// Bytes of one artifact; a plugin that sends a larger one is refused the event.
+    pub artifact_bytes: usize,
+    /// Bytes of events that a run keeps for watchers that come late or resume.
+    pub log_bytes: usize,
+    /// Bytes of finished runs that are kept; the oldest go first.
+    pub result_bytes: usize,
+    /// How long a finished run is kept.
+    pub result_age: Duration,
+    /// The longest a run may run; a request may ask for less.
+    pub run_duration: Duration,
+    /// A run that is paused for longer is stopped.
+    pub pause: Duration,
+    /// A silent run says that it lives this often.
+    pub heartbeat: Duration,
+    /// How long a plugin may ignore a stop before its run is finished without it.
+    pub unresponsive: Duration,
+    /// How long a technique may take to fill in its parameters.
+    pub resolve: Duration,
+    /// The longest that a run may outlive its last watcher.
+    pub linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            slots: 8,
+            queue: 64,
+            specs_per_request: 64,
+            image_bytes: 32 << 20,
+            image_pixels: 40_000_000,
+            event_bytes: 256 << 10,
+            event_bytes_hard: 1 << 20,
+            artifact_bytes: 64 << 20,
+            log_bytes: 8 << 20,
+            result_bytes: 1 << 30,
+            result_age: Duration::from_secs(3600),
+            run_duration: Duration::from_secs(3600),
+            pause: Duration::from_secs(600),
+            heartbeat: Duration::from_secs(5),
+            unresponsive: Duration::from_secs(2),
+            resolve: Duration::from_secs(10),
+            linger: Duration::from_secs(3600),
+        }
+    }
+}

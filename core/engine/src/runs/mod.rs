@@ -1,0 +1,32 @@
+//! Runs: one technique × one model × one picture, from the request to the result.
+
+pub(crate) mod event;
+pub(crate) mod spec;
+pub(crate) mod watcher;
+
+use std::time::SystemTime;
+
+use event::{Finished, Progress, RunState, Started};
+use std::sync::Arc;
+
+/// A run's name: 32 hexadecimal digits, without the `runs/` of resource names.
+pub type RunName = String;
+
+/// A run as it stands.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    pub name: RunName,
+    pub state: RunState,
+    pub model: String,
+    pub technique: String,
+    pub group: String,
+    pub last_sequence: u64,
+    pub progress: Progress,
+    pub create_time: SystemTime,
+    /// When its result is dropped at the latest; `None` until it has finished.
+    pub expire_time: Option<SystemTime>,
+    /// With everything resolved; `None` until it runs.
+    pub started: Option<Arc<Started>>,
+    /// `None` until it has finished.
+    pub finished: Option<Arc<Finished>>,
+}
