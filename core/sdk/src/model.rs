@@ -1,0 +1,87 @@
+//! The model as both sides see it: a back end implements [`Model`], a technique is handed one. Two verbs, `run` and
+//! `vjp`, over named nodes; no weights, no layers, no runtime.
+
+use crate::{Call, Error, Result, Tensor, TensorView, json};
+
+/// Node id of the pixels: N×3×H×W, RGB in 0…1. Normalisation is inside the model.
+pub const INPUT: &str = "input";
+/// Node id of the scores before the final softmax: N×C.
+pub const LOGITS: &str = "logits";
+/// Node id of the softmax of the logits: N×C.
+pub const PROBABILITIES: &str = "probabilities";
+/// Node id of what feeds the global pooling or the flatten, where the network has one: N×K×h×w.
+pub const FEATURES: &str = "features";
+
+/// What Relu, Clip from 0, LeakyRelu and PRelu do on the way back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// Their derivative.
+    #[default]
+    Standard,
+    /// Guided backpropagation: passes where the forward value *and* the cotangent are positive.
+    Guided,
+    /// Deconvnet: passes where the cotangent is positive.
+    Deconvnet,
+}
+
+/// What is put in at a node on the way back.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cotangent<'a> {
+    /// A tensor of the node's shape.
+    Tensor(TensorView<'a>),
+    /// The node's own value: the gradient of half its squared norm.
+    Itself,
+}
+
+/// A vector–Jacobian product: what [`Model::vjp`] is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Vjp<'a> {
+    /// Values of nodes for the forward pass.
+    pub feeds: &'a [(&'a str, TensorView<'a>)],
+    /// Where the way back begins, and with what.
+    pub cotangents: &'a [(&'a str, Cotangent<'a>)],
+    /// The nodes whose gradients are wanted. One that is upstream of no cotangent gets zeros.
+    pub wrt: &'a [&'a str],
+    /// Nodes whose values of the same forward pass are wanted too.
+    pub fetches: &'a [&'a str],
+    pub rule: Rule,
+}
+
+/// The answer to a [`Vjp`], in its order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients {
+    /// One per `wrt`, of the node's shape.
+    pub wrt: Vec<Tensor>,
+    /// One per `fetches`.
+    pub fetches: Vec<Tensor>,
+}
+
+/// A loaded model. Any thread may call it, several at once.
+///
+/// Ids: [`INPUT`], [`LOGITS`], [`PROBABILITIES`] and [`FEATURES`] always mean these; any other is a value's name in
+/// the file. The batch size N is free: a back end that cannot batch loops over the rows.
+pub trait Model: Send + Sync {
+    /// Input size, layers, capabilities. A technique that uses only the reserved ids need not look.
+    fn descriptor(&self) -> &json::ModelDescriptor;
+
+    /// Feeds values to nodes and returns those of `fetches`, in order. Feeding an inner node cuts off what is upstream.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` naming a node that is not known or a needed input that is not fed; `CANCELLED`.
+    fn run(&self, call: &Call<'_>, feeds: &[(&str, TensorView<'_>)], fetches: &[&str]) -> Result<Vec<Tensor>>;
+
+    /// Reverse-mode derivatives from any nodes to any nodes.
+    ///
+    /// # Errors
+    /// As [`Model::run`]; `FAILED_PRECONDITION` naming an operator on the path that has no derivative; `UNIMPLEMENTED`
+    /// where the model has no gradients at all.
+    fn vjp(&self, call: &Call<'_>, vjp: &Vjp<'_>) -> Result<Gradients> {
+        let _ = (call, vjp);
+        Err(Error::unimplemented("this model has no gradients: use a technique that needs none"))
+    }
+
+    /// Whether [`Model::vjp`] is implemented. What the descriptor says, unless overridden.
+    fn has_vjp(&self) -> bool {
+        self.descriptor().has(json::Capability::Gradients)
+    }
+}

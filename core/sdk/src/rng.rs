@@ -1,0 +1,158 @@
+//! The only randomness of techniques: Philox4x32-10 (Salmon et al., *Parallel random numbers: as easy as 1, 2, 3*,
+//! 2011), a counter-based generator. Keyed by (seed, sample index), each sample draws the same numbers whatever the
+//! batch size and the number of threads.
+
+/// A stream of random numbers, fixed by its seed and its stream (the index of the sample, say).
+#[derive(Clone, Debug)]
+pub struct Rng {
+    key: [u32; 2],
+    /// Block number in the lower half, stream in the upper.
+    counter: [u32; 4],
+    block: [u32; 4],
+    used: usize,
+}
+
+impl Rng {
+    /// The stream `stream` of `seed`. Streams of one seed are independent.
+    #[must_use]
+    pub fn new(seed: u64, stream: u64) -> Self {
+        let ([k0, k1], [s0, s1]) = (halves(seed), halves(stream));
+        Self { key: [k0, k1], counter: [0, 0, s0, s1], block: [0; 4], used: 4 }
+    }
+
+    /// Uniform over all 32-bit numbers.
+    pub fn next_u32(&mut self) -> u32 {
+        if self.used == self.block.len() {
+            self.block = philox(self.counter, self.key);
+            let [low, high] = halves((u64::from(self.counter[1]) << 32 | u64::from(self.counter[0])).wrapping_add(1));
+            (self.counter[0], self.counter[1]) = (low, high);
+            self.used = 0;
+        }
+        self.used += 1;
+        self.block[self.used - 1]
+    }
+
+    /// Uniform over all 64-bit numbers.
+    pub fn next_u64(&mut self) -> u64 {
+        let low = u64::from(self.next_u32());
+        low | u64::from(self.next_u32()) << 32
+    }
+
+    /// Uniform in [0, 1), a multiple of 2⁻²⁴.
+    #[expect(clippy::cast_precision_loss, reason = "24 bits fit a float32 exactly")]
+    pub fn uniform_f32(&mut self) -> f32 {
+        (self.next_u32() >> 8) as f32 * (1.0 / 16_777_216.0)
+    }
+
+    /// Uniform in [0, 1), a multiple of 2⁻⁵³.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits fit a float64 exactly")]
+    pub fn uniform_f64(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
+    }
+
+    /// Uniform in 0..`bound`, without bias.
+    ///
+    /// # Panics
+    /// Where `bound` is 0.
+    #[track_caller]
+    pub fn below(&mut self, bound: usize) -> usize {
+        assert!(bound > 0, "nothing lies below 0");
+        let bound = bound as u64;
+        // Of the 2⁶⁴ draws, the first 2⁶⁴ mod bound would come up once too often.
+        let reject = bound.wrapping_neg() % bound;
+        loop {
+            let draw = self.next_u64();
+            if draw >= reject {
+                return usize::try_from(draw % bound).expect("below a usize");
+            }
+        }
+    }
+
+    /// Standard normal (Box–Muller, in float64).
+    pub fn normal_f64(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.uniform_f64()).ln()).sqrt();
+        radius * (core::f64::consts::TAU * self.uniform_f64()).cos()
+    }
+
+    /// Standard normal.
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to float32 is what is wanted")]
+    pub fn normal_f32(&mut self) -> f32 {
+        self.normal_f64() as f32
+    }
+
+    /// Puts `items` into a uniformly random order (Fisher–Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the halves are what is wanted")]
+fn halves(value: u64) -> [u32; 2] {
+    [value as u32, (value >> 32) as u32]
+}
+
+fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    for _ in 0..10 {
+        let [low0, high0] = halves(u64::from(counter[0]) * 0xD251_1F53);
+        let [low1, high1] = halves(u64::from(counter[2]) * 0xCD9E_8D57);
+        counter = [high1 ^ counter[1] ^ key[0], low1, high0 ^ counter[3] ^ key[1], low0];
+        key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
+    }
+    counter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn philox_gives_the_known_answers_of_its_authors() {
+        assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+        assert_eq!(philox([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
+        assert_eq!(
+            philox([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
+            [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
+        );
+    }
+
+    #[test]
+    fn a_stream_is_fixed_by_seed_and_stream_and_differs_from_its_neighbours() {
+        let draw = |seed, stream| {
+            let mut rng = Rng::new(seed, stream);
+            [(); 9].map(|()| rng.next_u32())
+        };
+        assert_eq!(draw(7, 3), draw(7, 3));
+        assert_ne!(draw(7, 3), draw(7, 4));
+        assert_ne!(draw(7, 3), draw(8, 3));
+        assert_eq!(draw(0, 0)[..4], philox([0; 4], [0; 2]));
+        assert_eq!(draw(0, 0)[4..8], philox([1, 0, 0, 0], [0; 2]));
+    }
+
+    #[test]
+    fn uniform_and_normal_numbers_have_their_moments() {
+        let mut rng = Rng::new(1, 0);
+        let n = 20_000;
+        let uniform: Vec<f64> = (0..n).map(|_| f64::from(rng.uniform_f32())).collect();
+        assert!(uniform.iter().all(|u| (0.0..1.0).contains(u)));
+        assert!((uniform.iter().sum::<f64>() / f64::from(n) - 0.5).abs() < 0.01);
+        let normal: Vec<f64> = (0..n).map(|_| f64::from(rng.normal_f32())).collect();
+        let mean = normal.iter().sum::<f64>() / f64::from(n);
+        let variance = normal.iter().map(|z| (z - mean).powi(2)).sum::<f64>() / f64::from(n);
+        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+    }
+
+    #[test]
+    fn a_shuffle_keeps_every_item_and_below_reaches_every_number() {
+        let mut rng = Rng::new(2, 0);
+        let mut items: Vec<usize> = (0..50).collect();
+        rng.shuffle(&mut items);
+        assert!(items.windows(2).any(|pair| pair[0] > pair[1]));
+        items.sort_unstable();
+        assert!(items.into_iter().eq(0..50));
+        let mut seen = [false; 6];
+        (0..200).for_each(|_| seen[rng.below(6)] = true);
+        assert_eq!(seen, [true; 6]);
+    }
+}
