@@ -1,1 +1,3 @@
-//! Placeholder.
+//! What the tests of the whole share: generated weights and pictures.
+
+pub mod weights;

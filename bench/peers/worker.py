@@ -1,0 +1,117 @@
+"""A peer in a process of its own: EfficientNet-Lite0 in PyTorch and Captum, one line of JSON in, one line out.
+
+    {"op": "load", "image": "tests/golden/chelsea-224.png", "threads": 2, "channels_last": true}
+    {"op": "forward", "batch": 32}
+    {"op": "gradient", "batch": 1}
+    {"op": "occlusion", "size": 45, "stride": 22, "perturbations_per_eval": 16}
+    {"op": "quit"}
+
+Each answer is {"seconds": …} around the work alone, or {"error": …}. With "save": PATH.npy the answer itself is kept
+(logits N×1000, gradient N×3×224×224, occlusion map 224×224; float32), so that both sides can be shown to compute the
+same thing. The caller interleaves the two sides; nothing here repeats or averages.
+"""
+
+import ctypes
+import importlib.metadata
+import json
+import os
+import pathlib
+import sys
+import time
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+
+
+def keep_memory() -> bool:
+    """Stops glibc from giving large blocks back after each operator: the peer at its best. False where there is no glibc."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30) and mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
+
+
+KEPT = keep_memory()
+
+import numpy as np  # noqa: E402  (after the allocator is set)
+import torch  # noqa: E402
+from captum.attr import Occlusion  # noqa: E402
+from PIL import Image  # noqa: E402
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"))
+import efficientnet_lite0  # noqa: E402
+
+
+class Peer:
+    def load(self, image, threads=2, channels_last=True, weights=None):
+        torch.set_num_threads(threads)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.model = efficientnet_lite0.load(weights).to(memory_format=layout)
+        pixels = np.asarray(Image.open(image).convert("RGB"), dtype=np.float32) / np.float32(255)
+        if pixels.shape != (224, 224, 3):
+            raise ValueError(f"{image}: 224×224 pixels are wanted, these are {pixels.shape[1]}×{pixels.shape[0]}")
+        self.image = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy()).contiguous(memory_format=layout)
+        with torch.no_grad():
+            scores = self.model(self.image)[0]
+        self.target = int(scores.argmax())
+        packages = {name: importlib.metadata.version(name) for name in ("torch", "captum")}
+        probability = float(scores.softmax(0)[self.target])
+        return {"target": self.target, "probability": probability, "versions": packages, "malloc_raised": KEPT, "pid": os.getpid()}
+
+    def forward(self, batch=1):
+        images = self.batch(batch)
+        with torch.no_grad():
+            return timed(lambda: self.model(images))
+
+    def gradient(self, batch=1):
+        images = self.batch(batch)
+
+        def work():
+            leaf = images.detach().requires_grad_()
+            return torch.autograd.grad(self.model(leaf)[:, self.target].sum(), leaf)[0]
+
+        return timed(work)
+
+    def occlusion(self, size=45, stride=22, perturbations_per_eval=16):
+        method = Occlusion(self.model)
+        options = {"sliding_window_shapes": (3, size, size), "strides": (3, stride, stride), "baselines": 0}
+        with torch.no_grad():
+            return timed(
+                lambda: method.attribute(
+                    self.image, target=self.target, perturbations_per_eval=perturbations_per_eval, **options
+                )[0, 0]
+            )
+
+    def batch(self, count):
+        """`count` copies in the model's own memory layout (`expand` alone would leave strides of zero)."""
+        return torch.cat([self.image] * count)
+
+
+def timed(work):
+    start = time.perf_counter()
+    answer = work()
+    return {"seconds": time.perf_counter() - start, "answer": answer}
+
+
+def main() -> None:
+    peer = Peer()
+    operations = {"load": peer.load, "forward": peer.forward, "gradient": peer.gradient, "occlusion": peer.occlusion}
+    for line in sys.stdin:
+        try:
+            request = json.loads(line)
+            operation, save = request.pop("op"), request.pop("save", None)
+            if operation == "quit":
+                return
+            if operation not in operations:
+                raise ValueError(f"op {operation!r} is none of {', '.join(operations)}, quit")
+            reply = operations[operation](**request)
+            answer = reply.pop("answer", None)
+            if save is not None and answer is not None:
+                np.save(save, answer.detach().contiguous().numpy().astype(np.float32))
+        except Exception as error:  # the caller decides what a failure means
+            reply = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(reply), flush=True)
+
+
+if __name__ == "__main__":
+    main()

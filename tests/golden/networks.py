@@ -1,0 +1,64 @@
+"""The networks with generated weights: torchvision's VGG-11 and ResNet-18, made fit for exporting and for Captum's hooks.
+
+VGG-11 has a classifier of 256 instead of 4,096 units, or its weights would be half a gigabyte; its convolutions are untouched.
+"""
+
+import torch
+import torchvision
+from torch import nn
+from torchvision.models.resnet import BasicBlock
+
+import weights
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+
+class Normalised(nn.Module):
+    """Pixels in 0…1 in front of a network that wants ImageNet's statistics. The constants are float32's, as model.toml has them."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1))
+
+    def forward(self, x):
+        return self.network((x - self.mean) / self.std)
+
+
+class OwnReluBlock(BasicBlock):
+    """A residual block with a module for each of its two ReLUs: hooks on a reused module see only one of its calls."""
+
+    def __init__(self, *arguments, **keywords):
+        super().__init__(*arguments, **keywords)
+        self.relu2 = nn.ReLU()
+
+    def forward(self, x):
+        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        return self.relu2(out + (x if self.downsample is None else self.downsample(x)))
+
+
+def vgg11():
+    network = torchvision.models.vgg11(weights=None, init_weights=False)
+    network.classifier = nn.Sequential(
+        nn.Linear(512 * 7 * 7, 256), nn.ReLU(), nn.Dropout(), nn.Linear(256, 256), nn.ReLU(), nn.Dropout(), nn.Linear(256, 1000)
+    )
+    return network, lambda net: net.features
+
+
+def resnet18():
+    return torchvision.models.ResNet(OwnReluBlock, [2, 2, 2, 2]), lambda net: net.layer4
+
+
+NETWORKS = {"vgg11": vgg11, "resnet18": resnet18}
+
+
+def build(name: str):
+    """(network in eval mode with generated weights, its feature module, the recipes of its weights)."""
+    network, features = NETWORKS[name]()
+    recipes = weights.fill(network)
+    for module in network.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    return network.eval().requires_grad_(False), features(network), recipes
