@@ -17,7 +17,10 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     let picture = workspace.picture("chelsea.png");
     let out = workspace.root.join("out/demo");
     eprintln!("the server listens on {address}");
-    run(Command::new(&staged.binary).args(["classify", "efficientnet-lite0"]).arg(&picture).args(["--server", &address]))?;
+    run(Command::new(&staged.binary)
+        .args(["classify", "efficientnet-lite0"])
+        .arg(&picture)
+        .args(["--server", &address]))?;
     run(Command::new(&staged.binary)
         .args(["explain", TECHNIQUES, "efficientnet-lite0"])
         .arg(&picture)
@@ -80,7 +83,10 @@ impl Server {
         let read = output.read_line(&mut line);
         let server = Self { child, _output: output };
         read.context("the server ended before it listened")?;
-        let address = line.split_whitespace().find(|word| word.starts_with("http")).context("the server ended without telling its address")?;
+        let address = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http"))
+            .context("the server ended without telling its address")?;
         Ok((server, address.to_owned()))
     }
 }

@@ -49,7 +49,8 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<Staged> {
     let plugins = folder.join("plugins");
     for source in &sources {
         let manifest = fs::read_to_string(source.join("plugin.toml"))?;
-        let parsed: Manifest = toml::from_str(&manifest).with_context(|| format!("{}/plugin.toml", source.display()))?;
+        let parsed: Manifest =
+            toml::from_str(&manifest).with_context(|| format!("{}/plugin.toml", source.display()))?;
         let staged = plugins.join(&parsed.id);
         fs::create_dir_all(&staged)?;
         replace(&folder.join(&parsed.library), &staged.join(&parsed.library))?;

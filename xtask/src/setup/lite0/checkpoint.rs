@@ -27,7 +27,8 @@ pub(super) fn read(mut bytes: &[u8]) -> Result<HashMap<String, Weight>> {
     }
     let Value::Dict(entries) = pickle::read(&mut bytes)? else { bail!("the checkpoint holds no state dictionary") };
     let Value::List(order) = pickle::read(&mut bytes)? else { bail!("the checkpoint does not list its storages") };
-    let entries: Vec<Entry> = entries.into_iter().filter_map(|(name, value)| entry(name, value).transpose()).collect::<Result<_>>()?;
+    let entries: Vec<Entry> =
+        entries.into_iter().filter_map(|(name, value)| entry(name, value).transpose()).collect::<Result<_>>()?;
     let storages = storages(&entries, &order, bytes)?;
     entries.iter().map(|entry| Ok((entry.name.clone(), weight(entry, &storages)?))).collect()
 }
@@ -39,11 +40,14 @@ fn entry(name: Value, value: Value) -> Result<Option<Entry>> {
         bail!("an entry of the state dictionary is no tensor");
     };
     ensure!(function == "torch._utils._rebuild_tensor_v2", "{name}: tensors made by {function} are not known here");
-    let [Value::Persistent(id), Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides), ..] = &arguments[..] else {
+    let [Value::Persistent(id), Value::Int(offset), Value::Tuple(shape), Value::Tuple(strides), ..] = &arguments[..]
+    else {
         bail!("{name}: not the arguments of a tensor");
     };
     let Value::Tuple(id) = &**id else { bail!("{name}: not a reference to a storage") };
-    let [_, Value::Global(kind), Value::Text(storage), ..] = &id[..] else { bail!("{name}: not a reference to a storage") };
+    let [_, Value::Global(kind), Value::Text(storage), ..] = &id[..] else {
+        bail!("{name}: not a reference to a storage")
+    };
     if kind != "torch.FloatStorage" {
         return Ok(None);
     }
@@ -52,7 +56,10 @@ fn entry(name: Value, value: Value) -> Result<Option<Entry>> {
 }
 
 fn integers(values: &[Value]) -> Result<Vec<i64>> {
-    values.iter().map(|value| if let Value::Int(value) = value { Ok(*value) } else { bail!("not an integer") }).collect()
+    values
+        .iter()
+        .map(|value| if let Value::Int(value) = value { Ok(*value) } else { bail!("not an integer") })
+        .collect()
 }
 
 /// The storages in the order of the file. Those of the counters hold 64-bit integers, all others floats.
@@ -63,7 +70,8 @@ fn storages<'a>(entries: &[Entry], order: &[Value], mut bytes: &'a [u8]) -> Resu
         let Value::Text(key) = key else { bail!("the name of a storage is no text") };
         let (count, rest) = bytes.split_first_chunk::<8>().context("the checkpoint is cut short")?;
         let element = if floats.contains(key.as_str()) { 4 } else { 8 };
-        let length = usize::try_from(i64::from_le_bytes(*count))?.checked_mul(element).context("a storage is too long")?;
+        let length =
+            usize::try_from(i64::from_le_bytes(*count))?.checked_mul(element).context("a storage is too long")?;
         let (data, rest) = rest.split_at_checked(length).context("the checkpoint is cut short")?;
         storages.insert(key.clone(), data);
         bytes = rest;

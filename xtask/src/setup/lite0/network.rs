@@ -13,10 +13,10 @@ const STRIDED: [usize; 4] = [1, 3, 5, 11];
 const BLOCKS: usize = 16;
 const EPSILON: f64 = 1e-3;
 
-/// The bytes of the ONNX file: input N×3×H×W normalised to −1…1, output `logits` N×1000.
+/// The bytes of the ONNX file: input 1×3×224×224, normalised to −1…1 (the batch is free: nothing in the graph depends on it), output `logits` N×1000.
 pub(super) fn build(weights: &HashMap<String, Weight>) -> Result<Vec<u8>> {
     let mut network = Network { graph: Graph { opset: 17, ..Graph::default() }, weights };
-    let image = network.graph.add_value("image", Some(vec![-1, 3, 224, 224]));
+    let image = network.graph.add_value("image", Some(vec![1, 3, 224, 224]));
     network.graph.inputs.push(image);
     let mut value = network.conv(image, "_conv_stem", "_bn0", "stem", 2, true)?;
     for index in 0..BLOCKS {
@@ -29,7 +29,7 @@ pub(super) fn build(weights: &HashMap<String, Weight>) -> Result<Vec<u8>> {
     let bias = network.constant("_fc.bias", "fc.bias")?;
     let logits = network.node("Gemm", "logits", vec![value, weight, bias], [("transB", Attribute::Int(1))]);
     network.graph.outputs.push(logits);
-    Ok(Vec::new())
+    Ok(whyglass_graph::write_whole(&network.graph)?)
 }
 
 struct Network<'a> {
@@ -52,7 +52,11 @@ impl Network<'_> {
         let conv = format!("{source}._project_conv");
         value = self.conv(value, &conv, &format!("{source}._bn2"), &format!("{name}.project"), 1, false)?;
         let channels = |name: String, axis: usize| -> Result<i64> { Ok(self.weight(&name)?.shape[axis]) };
-        let entry = if index == 0 { format!("{source}._depthwise_conv.weight") } else { format!("{source}._expand_conv.weight") };
+        let entry = if index == 0 {
+            format!("{source}._depthwise_conv.weight")
+        } else {
+            format!("{source}._expand_conv.weight")
+        };
         let narrow = channels(entry, if index == 0 { 0 } else { 1 })?;
         if stride == 1 && narrow == channels(format!("{source}._project_conv.weight"), 0)? {
             value = self.node("Add", &format!("{name}.add"), vec![value, input], []);
@@ -61,13 +65,22 @@ impl Network<'_> {
     }
 
     /// A convolution with its batch normalisation folded in, and ReLU6 where `activate`.
-    fn conv(&mut self, input: ValueId, conv: &str, norm: &str, name: &str, stride: i64, activate: bool) -> Result<ValueId> {
+    fn conv(
+        &mut self,
+        input: ValueId,
+        conv: &str,
+        norm: &str,
+        name: &str,
+        stride: i64,
+        activate: bool,
+    ) -> Result<ValueId> {
         let kernel = self.weight(&format!("{conv}.weight"))?;
         let [outputs, inputs_per_group, size, width] = kernel.shape[..] else {
             anyhow::bail!("{conv}.weight is no kernel of a 2-D convolution")
         };
         ensure!(size == width, "{conv}.weight is not square");
-        let statistics = ["weight", "bias", "running_mean", "running_var"].map(|part| self.weight(&format!("{norm}.{part}")));
+        let statistics =
+            ["weight", "bias", "running_mean", "running_var"].map(|part| self.weight(&format!("{norm}.{part}")));
         let [gamma, beta, mean, variance] = statistics;
         let (gamma, beta, mean, variance) = (&gamma?.data, &beta?.data, &mean?.data, &variance?.data);
         let factor = |channel: usize| f64::from(gamma[channel]) / (f64::from(variance[channel]) + EPSILON).sqrt();
@@ -113,7 +126,13 @@ impl Network<'_> {
         id
     }
 
-    fn node<const N: usize>(&mut self, op: &str, name: &str, inputs: Vec<ValueId>, attributes: [(&str, Attribute); N]) -> ValueId {
+    fn node<const N: usize>(
+        &mut self,
+        op: &str,
+        name: &str,
+        inputs: Vec<ValueId>,
+        attributes: [(&str, Attribute); N],
+    ) -> ValueId {
         let output = self.graph.add_value(name, None);
         self.graph.nodes.push(Node {
             name: name.to_owned(),

@@ -102,7 +102,9 @@ impl Machine {
                     let first = self.stack.len().checked_sub(2).context("the stack is empty")?;
                     self.stack.split_off(first)
                 };
-                let Some(Value::Dict(entries)) = self.stack.last_mut() else { bail!("items for something that is no dict") };
+                let Some(Value::Dict(entries)) = self.stack.last_mut() else {
+                    bail!("items for something that is no dict")
+                };
                 let mut items = items.into_iter();
                 while let (Some(key), Some(value)) = (items.next(), items.next()) {
                     entries.push((key, value));
@@ -110,7 +112,9 @@ impl Machine {
             }
             b'a' | b'e' => {
                 let items = if opcode == b'e' { self.since_mark()? } else { vec![self.pop()?] };
-                let Some(Value::List(list)) = self.stack.last_mut() else { bail!("items for something that is no list") };
+                let Some(Value::List(list)) = self.stack.last_mut() else {
+                    bail!("items for something that is no list")
+                };
                 list.extend(items);
             }
             b'q' => self.remember(u32::from(take::<1>(bytes)?[0]))?,
