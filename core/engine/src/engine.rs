@@ -96,6 +96,11 @@ impl Engine {
     pub fn artifact(&self, _run: &str, _id: &str) -> Result<ArtifactState> {
         not_yet()
     }
+    /// The upright picture that a run explains, as decoded, for drawing maps over it. Where the request brought pixels:
+    /// those, rounded to eight bits.
+    pub fn picture(&self, _run: &str) -> Result<Arc<whyglass_imaging::Picture>> {
+        not_yet()
+    }
     /// Blocks. Refuses new runs, gives the running ones `grace`, then ends them with `finished`.
     pub fn shutdown(&self, _grace: Duration) {}
 }
