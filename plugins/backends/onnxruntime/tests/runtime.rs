@@ -1,0 +1,147 @@
+//! The runtime on graphs that are small enough to be worked out by hand. Needs ONNX Runtime: `cargo xtask setup`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use whyglass_graph::{Attribute, CompileOptions, Graph, Node, Runtime, Tensor, ValueId};
+use whyglass_onnxruntime::{OrtError, OrtRuntime};
+
+const OPTIMISED: CompileOptions = CompileOptions { optimise: true, threads: 0 };
+const ONCE: CompileOptions = CompileOptions { optimise: false, threads: 1 };
+
+fn runtime() -> OrtRuntime {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../third_party/onnxruntime/libonnxruntime.so.1.32.0");
+    OrtRuntime::from_library(Path::new(path)).expect("ONNX Runtime is there: run `cargo xtask setup`")
+}
+
+fn node(op: &str, inputs: &[ValueId], output: ValueId, attributes: &[(&str, Attribute)]) -> Node {
+    Node {
+        name: format!("{op}-{}", output.0),
+        domain: String::new(),
+        op: op.to_owned(),
+        inputs: inputs.iter().copied().map(Some).collect(),
+        outputs: vec![Some(output)],
+        attributes: attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+    }
+}
+
+/// Conv (3×3, padded) and Relu of `batch`×`channels`×4×4 with `weight`.
+fn convolution(batch: i64, channels: i64, weight: &Arc<Tensor>) -> Graph {
+    let mut graph = Graph { opset: 17, ..Default::default() };
+    let x = graph.add_value("x", Some(vec![batch, channels, 4, 4]));
+    let w = graph.add_value("w", Some(weight.shape().to_vec()));
+    let y = graph.add_value("y", None);
+    let z = graph.add_value("z", None);
+    graph.constants = BTreeMap::from([(w, Arc::clone(weight))]);
+    graph.nodes =
+        vec![node("Conv", &[x, w], y, &[("pads", Attribute::Ints(vec![1, 1, 1, 1]))]), node("Relu", &[y], z, &[])];
+    (graph.inputs, graph.outputs) = (vec![x], vec![z, y]);
+    graph
+}
+
+/// Sums 3×3 neighbourhoods over all channels into each of `channels` outputs, negated in the odd ones.
+fn neighbourhood_sums(channels: usize) -> Arc<Tensor> {
+    let sign = |output: usize| if output.is_multiple_of(2) { 1.0 } else { -1.0 };
+    let values: Vec<f32> = (0..channels).flat_map(|output| vec![sign(output); channels * 9]).collect();
+    Arc::new(Tensor::f32(&[channels as i64, channels as i64, 3, 3], &values))
+}
+
+#[test]
+fn a_convolution_gives_what_arithmetic_gives() {
+    let runtime = runtime();
+    // 16 channels: a weight of 9 kB, which is lent and not written into the model.
+    for (channels, options) in [(16, OPTIMISED), (16, ONCE), (2, OPTIMISED)] {
+        let graph = convolution(1, channels as i64, &neighbourhood_sums(channels));
+        let program = runtime.compile(&graph, options).unwrap();
+        let input = Tensor::f32(&[1, channels as i64, 4, 4], &vec![1.0; channels * 16]);
+        let outputs = runtime.execute(&program, &[input]).unwrap();
+        let (relu, conv) = (outputs[0].to_f32().unwrap(), outputs[1].to_f32().unwrap());
+        assert_eq!(outputs[0].shape(), [1, channels as i64, 4, 4]);
+        let corner = 4.0 * channels as f32;
+        let edge = 6.0 * channels as f32;
+        assert_eq!(relu[..4], [corner, edge, edge, corner]);
+        assert_eq!(relu[16..32], [0.0; 16], "an odd channel is negative, and off");
+        assert_eq!(conv[16..18], [-corner, -edge]);
+    }
+}
+
+#[test]
+fn integers_and_doubles_go_in_and_out() {
+    let mut graph = Graph { opset: 17, ..Default::default() };
+    let x = graph.add_value("x", Some(vec![2, 3]));
+    let shape = graph.add_value("shape", None);
+    let double = graph.add_value("double", None);
+    graph.nodes = vec![node("Shape", &[x], shape, &[]), node("Cast", &[x], double, &[("to", Attribute::Int(11))])];
+    (graph.inputs, graph.outputs) = (vec![x], vec![shape, double]);
+    let runtime = runtime();
+    let program = runtime.compile(&graph, ONCE).unwrap();
+    let outputs = runtime.execute(&program, &[Tensor::f32(&[2, 3], &[0.5; 6])]).unwrap();
+    assert_eq!(outputs[0].to_i64().unwrap(), [2, 3]);
+    assert_eq!(outputs[1], Tensor::f64(&[2, 3], &[0.5; 6]));
+}
+
+#[test]
+fn an_input_that_is_not_aligned_is_read_all_the_same() {
+    let graph = convolution(1, 2, &neighbourhood_sums(2));
+    let runtime = runtime();
+    let program = runtime.compile(&graph, OPTIMISED).unwrap();
+    let floats: Vec<u8> = std::iter::repeat_n(1.0_f32.to_le_bytes(), 32).flatten().collect();
+    let shifted = bytes::Bytes::from([&[0_u8][..], &floats].concat()).slice(1..);
+    let input = Tensor::new(whyglass_graph::Dtype::F32, vec![1, 2, 4, 4], shifted);
+    assert_eq!(runtime.execute(&program, &[input]).unwrap()[0].to_f32().unwrap()[0], 8.0);
+}
+
+#[test]
+fn one_program_runs_in_several_threads_at_once() {
+    let runtime = runtime();
+    let program = runtime.compile(&convolution(2, 16, &neighbourhood_sums(16)), OPTIMISED).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (runtime, program) = (&runtime, &program);
+            scope.spawn(move || {
+                let level = thread as f32 + 1.0;
+                let input = Tensor::f32(&[2, 16, 4, 4], &vec![level; 2 * 16 * 16]);
+                for _ in 0..200 {
+                    let output = runtime.execute(program, std::slice::from_ref(&input)).unwrap();
+                    assert_eq!(output[0].to_f32().unwrap()[0], 64.0 * level);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn an_output_outlives_its_program() {
+    let runtime = runtime();
+    let program = runtime.compile(&convolution(1, 16, &neighbourhood_sums(16)), OPTIMISED).unwrap();
+    let output = runtime.execute(&program, &[Tensor::f32(&[1, 16, 4, 4], &[1.0; 256])]).unwrap().remove(0);
+    drop(program);
+    drop(runtime);
+    assert_eq!(output.to_f32().unwrap()[0], 64.0);
+}
+
+#[test]
+fn programs_over_one_weight_share_it_and_keep_it_alive() {
+    let runtime = runtime();
+    let weight = neighbourhood_sums(16);
+    let programs: Vec<_> =
+        (1..=3).map(|batch| runtime.compile(&convolution(batch, 16, &weight), ONCE).unwrap()).collect();
+    // This one, the one that is lent to all three.
+    assert_eq!(Arc::strong_count(&weight), 2);
+    drop(weight);
+    let output = runtime.execute(&programs[2], &[Tensor::f32(&[3, 16, 4, 4], &[1.0; 768])]).unwrap();
+    assert_eq!(output[0].to_f32().unwrap()[0], 64.0);
+}
+
+#[test]
+fn what_the_engine_refuses_is_said_in_its_words() {
+    let mut graph = convolution(1, 2, &neighbourhood_sums(2));
+    graph.nodes[1].op = "Reflux".into();
+    let Err(error) = runtime().compile(&graph, OPTIMISED) else { panic!("there is no such operator") };
+    assert!(error.to_string().contains("Reflux"), "{error}");
+    let program = runtime().compile(&convolution(1, 2, &neighbourhood_sums(2)), OPTIMISED).unwrap();
+    assert!(matches!(runtime().execute(&program, &[]), Err(OrtError::Inputs { wanted: 1, given: 0 })));
+    let wrong = Tensor::f32(&[1, 3, 4, 4], &[0.0; 48]);
+    let error = runtime().execute(&program, &[wrong]).unwrap_err();
+    assert!(error.to_string().contains('x'), "{error}");
+}
