@@ -1,6 +1,8 @@
 //! The line itself: a plugin made by `export_plugin!` is opened as a host opens it and driven through its raw tables.
 //! `cargo test -p whyglass-sdk` builds the fixture (an example) first.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use core::ffi::c_void;
 use core::ptr::{from_ref, null, null_mut};
 use std::sync::Mutex;

@@ -215,9 +215,11 @@ unsafe extern "C" fn emit(call: *const WgCall, event: *const WgEvent) -> WgStatu
 /// # Safety
 /// The event, if not null, is live.
 unsafe fn read(event: *const WgEvent) -> Result<Event, String> {
-    // SAFETY: the caller's promise, here and below.
+    // SAFETY: the caller's promise.
     let event = unsafe { table_from(event) }.map_err(|error| error.to_string())?;
+    // SAFETY: as above.
     let artifact = unsafe { str_from(event.artifact) }.map_err(|error| error.to_string())?.to_owned();
+    // SAFETY: as above.
     let meta = unsafe { str_from(event.meta) }.map_err(|error| error.to_string())?;
     let meta: serde_json::Value = match meta {
         "" => serde_json::json!({}),
