@@ -12,6 +12,8 @@ pub mod ir;
 pub mod ops;
 pub mod proto;
 pub mod read;
+#[cfg(feature = "reference")]
+pub mod reference;
 pub mod runtime;
 mod layers;
 mod model;
@@ -30,6 +32,8 @@ pub use ir::{Attribute, Graph, Node, Value, ValueId};
 pub use layers::Layer;
 pub use model::{Capabilities, Cotangent, Gradients, GraphModel, Options, Vjp};
 pub use normalise::Normalization;
+#[cfg(feature = "reference")]
+pub use reference::ReferenceRuntime;
 pub use read::{read, read_bytes};
 pub use receptive::ReceptiveField;
 pub use specialise::specialise;

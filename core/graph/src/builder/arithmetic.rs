@@ -82,6 +82,20 @@ impl Builder<'_> {
         self.as_float(not)
     }
 
+    /// `a` where `condition` holds, else `b`.
+    pub fn select(&mut self, condition: ValueId, a: ValueId, b: ValueId) -> Made {
+        let values = broadcast(&self.shape(a)?, &self.shape(b)?);
+        let shape = broadcast(&self.shape(condition)?, &values);
+        if self.opset() >= 9 {
+            return Ok(self.node("Where", &[condition, a, b], [], shape));
+        }
+        let chosen = self.as_float(condition)?;
+        let rest = self.complement(1.0, chosen)?;
+        let a = self.mul(a, chosen)?;
+        let b = self.mul(b, rest)?;
+        self.add(a, b)
+    }
+
     /// `x` as float32.
     pub fn as_float(&mut self, x: ValueId) -> Made {
         let shape = self.shape(x)?;

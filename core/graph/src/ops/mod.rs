@@ -3,6 +3,26 @@
 //! Responsible for what is known of each operator by itself; the reverse sweep over a graph is
 //! [`differentiate`](crate::differentiate()). Adding an operator is one entry in [`TABLE`].
 
+mod arithmetic;
+mod average_pool;
+mod conv;
+mod conv_input;
+mod layout;
+mod linear;
+mod max_pool;
+mod normalization;
+mod parts;
+#[cfg(test)]
+mod pool_tests;
+mod rectifier;
+mod reduce;
+mod softmax;
+mod stop;
+#[cfg(test)]
+mod testing;
+mod unary;
+mod window;
+
 use crate::builder::Builder;
 use crate::differentiate::Rule;
 use crate::{Error, Graph, Node, ValueId};
@@ -92,10 +112,99 @@ pub trait Operator: Sync {
     fn geometry(&self, _graph: &Graph, _node: &Node) -> Geometry {
         Geometry::Pointwise
     }
+
+    /// A random application of `op`, whose derivative is then compared with central differences.
+    #[cfg(test)]
+    fn example(&self, op: &str, draw: &mut testing::Draw) -> testing::Case;
 }
 
-/// Every operator that has a derivative, by name.
-pub(crate) static TABLE: &[(&str, &dyn Operator)] = &[];
+/// Every operator whose derivative is known, by name.
+pub(crate) static TABLE: &[(&str, &dyn Operator)] = &[
+    ("Abs", &unary::ABS),
+    ("Add", &arithmetic::SUM),
+    ("ArgMax", &stop::Stop),
+    ("ArgMin", &stop::Stop),
+    ("AveragePool", &average_pool::AveragePool),
+    ("BatchNormalization", &normalization::BatchNormalization),
+    ("Cast", &layout::Cast),
+    ("Ceil", &stop::Stop),
+    ("Celu", &unary::CELU),
+    ("Clip", &rectifier::Clip),
+    ("Concat", &parts::Concat),
+    ("Conv", &conv::Conv),
+    ("ConvTranspose", &conv::ConvTranspose),
+    ("Cos", &unary::COS),
+    ("DepthToSpace", &layout::Blocks),
+    ("Div", &arithmetic::Div),
+    ("Dropout", &layout::Reshaping),
+    ("Elu", &unary::ELU),
+    ("Equal", &stop::Stop),
+    ("Erf", &unary::ERF),
+    ("Exp", &unary::EXP),
+    ("Expand", &layout::Expand),
+    ("Flatten", &layout::Reshaping),
+    ("Floor", &stop::Stop),
+    ("Gather", &parts::Gather),
+    ("Gelu", &unary::GELU),
+    ("Gemm", &linear::Gemm),
+    ("GlobalAveragePool", &average_pool::GlobalAveragePool),
+    ("GlobalMaxPool", &max_pool::GlobalMaxPool),
+    ("Greater", &stop::Stop),
+    ("GroupNormalization", &normalization::GroupNormalization),
+    ("HardSigmoid", &unary::HARD_SIGMOID),
+    ("HardSwish", &unary::HARD_SWISH),
+    ("Identity", &layout::Reshaping),
+    ("InstanceNormalization", &normalization::GroupNormalization),
+    ("LayerNormalization", &normalization::LayerNormalization),
+    ("LeakyRelu", &rectifier::Leaky),
+    ("Less", &stop::Stop),
+    ("Log", &unary::LOG),
+    ("LogSoftmax", &softmax::LogSoftmax),
+    ("MatMul", &linear::MatMul),
+    ("Max", &arithmetic::Extremum),
+    ("MaxPool", &max_pool::MaxPool),
+    ("Mean", &arithmetic::MEAN),
+    ("Min", &arithmetic::Extremum),
+    ("Mish", &unary::MISH),
+    ("Mul", &arithmetic::Mul),
+    ("Neg", &unary::NEG),
+    ("PRelu", &rectifier::Leaky),
+    ("Pad", &parts::Pad),
+    ("Pow", &arithmetic::Pow),
+    ("Reciprocal", &unary::RECIPROCAL),
+    ("ReduceL2", &reduce::L2),
+    ("ReduceLogSumExp", &reduce::LOG_SUM_EXP),
+    ("ReduceMax", &reduce::EXTREMUM),
+    ("ReduceMean", &reduce::MEAN),
+    ("ReduceMin", &reduce::EXTREMUM),
+    ("ReduceSum", &reduce::SUM),
+    ("ReduceSumSquare", &reduce::SUM_SQUARE),
+    ("Relu", &rectifier::Relu),
+    ("Reshape", &layout::Reshaping),
+    ("Round", &stop::Stop),
+    ("Selu", &unary::SELU),
+    ("Shape", &stop::Stop),
+    ("Sigmoid", &unary::SIGMOID),
+    ("Sign", &stop::Stop),
+    ("Sin", &unary::SIN),
+    ("Size", &stop::Stop),
+    ("Slice", &parts::Slice),
+    ("Softmax", &softmax::Softmax),
+    ("Softplus", &unary::SOFTPLUS),
+    ("Softsign", &unary::SOFTSIGN),
+    ("SpaceToDepth", &layout::Blocks),
+    ("Split", &parts::Split),
+    ("Sqrt", &unary::SQRT),
+    ("Squeeze", &layout::Reshaping),
+    ("Sub", &arithmetic::SUB),
+    ("Sum", &arithmetic::SUM),
+    ("Tanh", &unary::TANH),
+    ("ThresholdedRelu", &rectifier::ThresholdedRelu),
+    ("Tile", &layout::Tile),
+    ("Transpose", &layout::Transpose),
+    ("Unsqueeze", &layout::Reshaping),
+    ("Where", &arithmetic::Where),
+];
 
 /// What is known of operator `op` of `domain`, if anything is.
 #[must_use]

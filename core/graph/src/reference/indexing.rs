@@ -1,0 +1,82 @@
+//! Reading and writing at indices that are values.
+
+use super::array::{Array, Data, flat, positions};
+use super::{Call, Result, fail};
+
+fn at(index: i64, size: usize) -> Result<usize> {
+    let wrapped = if index < 0 { index + size as i64 } else { index };
+    match usize::try_from(wrapped) {
+        Ok(at) if at < size => Ok(at),
+        _ => fail(format!("index {index} of {size}")),
+    }
+}
+
+pub(super) fn gather(call: &Call<'_>) -> Result<Array> {
+    let (x, indices) = (call.input(0)?, call.input(1)?);
+    let axis = call.axis(0, x.rank())?;
+    let size = x.shape[axis];
+    let (outer, inner) = (x.shape[..axis].iter().product::<usize>(), x.shape[axis + 1..].iter().product::<usize>());
+    let mut picked = Vec::new();
+    for row in 0..outer {
+        for index in indices.ints()? {
+            let start = (row * size + at(*index, size)?) * inner;
+            picked.extend(start..start + inner);
+        }
+    }
+    Ok(x.pick([&x.shape[..axis], &*indices.shape, &x.shape[axis + 1..]].concat(), &picked))
+}
+
+pub(super) fn gather_elements(call: &Call<'_>) -> Result<Array> {
+    let (x, indices) = (call.input(0)?, call.input(1)?);
+    let axis = call.axis(0, x.rank())?;
+    let picked: Vec<usize> = positions(&indices.shape)
+        .zip(indices.ints()?)
+        .map(|(mut position, index)| {
+            position[axis] = at(*index, x.shape[axis])?;
+            Ok(flat(&position, &x.shape))
+        })
+        .collect::<Result<_>>()?;
+    Ok(x.pick(indices.shape.clone(), &picked))
+}
+
+/// Writes the elements of `updates` to the places `to`.
+fn write(call: &Call<'_>, x: &Array, updates: &Array, to: &[usize]) -> Result<Array> {
+    let mut result = x.clone();
+    match (&mut result.data, &updates.data, call.node.string("reduction").unwrap_or("none")) {
+        (Data::Float(data), Data::Float(updates), "none") => to.iter().zip(updates).for_each(|(i, v)| data[*i] = *v),
+        (Data::Float(data), Data::Float(updates), "add") => to.iter().zip(updates).for_each(|(i, v)| data[*i] += v),
+        (Data::Int(data), Data::Int(updates), "none") => to.iter().zip(updates).for_each(|(i, v)| data[*i] = *v),
+        _ => return fail("this type or reduction is not covered"),
+    }
+    Ok(result)
+}
+
+pub(super) fn scatter_elements(call: &Call<'_>) -> Result<Array> {
+    let (x, indices, updates) = (call.input(0)?, call.input(1)?, call.input(2)?);
+    if call.opset < 11 || (call.opset < 16 && call.node.string("reduction").is_some()) {
+        return fail(format!("not in this form in opset {}", call.opset));
+    }
+    let axis = call.axis(0, x.rank())?;
+    let to: Vec<usize> = positions(&indices.shape)
+        .zip(indices.ints()?)
+        .map(|(mut position, index)| {
+            position[axis] = at(*index, x.shape[axis])?;
+            Ok(flat(&position, &x.shape))
+        })
+        .collect::<Result<_>>()?;
+    write(call, x, updates, &to)
+}
+
+pub(super) fn scatter_nd(call: &Call<'_>) -> Result<Array> {
+    let (x, indices, updates) = (call.input(0)?, call.input(1)?, call.input(2)?);
+    let Some(depth) = indices.shape.last().copied() else { return fail("indices of rank 0") };
+    let inner: usize = x.shape[depth..].iter().product();
+    let mut to = Vec::new();
+    for tuple in indices.ints()?.chunks(depth) {
+        let position: Vec<usize> =
+            tuple.iter().zip(&x.shape).map(|(index, size)| at(*index, *size)).collect::<Result<_>>()?;
+        let start = flat(&position, &x.shape[..depth]) * inner;
+        to.extend(start..start + inner);
+    }
+    write(call, x, updates, &to)
+}

@@ -1,0 +1,73 @@
+//! Pools, from their definitions.
+
+use super::array::{Array, flat, positions};
+use super::conv::{Window, inside};
+use super::{Call, Result, fail};
+
+fn window(call: &Call<'_>, x: &Array) -> Result<Window> {
+    match call.node.ints("kernel_shape") {
+        Some(kernel) if kernel.len() + 2 == x.rank() => Window::new(call, kernel, &x.shape[2..]),
+        _ => fail("its kernel_shape does not fit its input"),
+    }
+}
+
+pub(super) fn max_pool(call: &Call<'_>) -> Result<Vec<Array>> {
+    let x = call.input(0)?;
+    let window = window(call, x)?;
+    let (data, sizes, cells) = (x.floats()?, &x.shape[2..], window.cells());
+    let plane: usize = sizes.iter().product();
+    let (mut maxima, mut indices) = (Vec::new(), Vec::new());
+    for of_plane in 0..x.shape[0] * x.shape[1] {
+        for output in positions(&window.outputs) {
+            let (mut best, mut index) = (f64::NEG_INFINITY, 0);
+            for cell in &cells {
+                if let Some(place) = inside(&window.place(&output, cell), sizes) {
+                    let at = of_plane * plane + flat(&place, sizes);
+                    if data[at] > best {
+                        (best, index) = (data[at], at as i64);
+                    }
+                }
+            }
+            maxima.push(best);
+            indices.push(index);
+        }
+    }
+    let shape = [&x.shape[..2], &*window.outputs].concat();
+    Ok(vec![Array::float(shape.clone(), maxima), Array::int(shape, indices)])
+}
+
+pub(super) fn average_pool(call: &Call<'_>) -> Result<Array> {
+    let x = call.input(0)?;
+    let window = window(call, x)?;
+    let with_pads = call.node.int("count_include_pad", 0) != 0;
+    let (data, sizes, cells) = (x.floats()?, &x.shape[2..], window.cells());
+    let plane: usize = sizes.iter().product();
+    let mut means = Vec::new();
+    for of_plane in 0..x.shape[0] * x.shape[1] {
+        for output in positions(&window.outputs) {
+            let (mut sum, mut count) = (0.0, 0);
+            for cell in &cells {
+                let place = window.place(&output, cell);
+                // A ceiling mode's last window may reach beyond the pads: that part never counts.
+                let padded = (0..sizes.len()).all(|axis| place[axis] < sizes[axis] as i64 + window.after[axis]);
+                let on_input = inside(&place, sizes);
+                count += i64::from(on_input.is_some() || (with_pads && padded));
+                sum += on_input.map_or(0.0, |place| data[of_plane * plane + flat(&place, sizes)]);
+            }
+            means.push(sum / count as f64);
+        }
+    }
+    Ok(Array::float([&x.shape[..2], &*window.outputs].concat(), means))
+}
+
+pub(super) fn global(call: &Call<'_>) -> Result<Array> {
+    let x = call.input(0)?;
+    let plane = x.shape[2..].iter().product::<usize>();
+    let pooled = x.floats()?.chunks(plane).map(|plane| match &*call.node.op {
+        "GlobalMaxPool" => plane.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        _ => plane.iter().sum::<f64>() / plane.len() as f64,
+    });
+    let mut shape = x.shape.clone();
+    shape[2..].fill(1);
+    Ok(Array::float(shape, pooled.collect()))
+}
