@@ -1,106 +1,309 @@
-//! The front of the engine: every verb that a server or a command line has.
+//! The front of the engine: every verb that a server or a command line has. It only puts the parts together.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use whyglass_abi::WgPlugin;
+
+use crate::call::{Call, Silent};
 use crate::config::{Config, Limits};
-use crate::error::{Code, Error, Result};
-use crate::models::{LoadedModel, ModelInfo};
-use crate::plugins::{PluginInfo, Technique};
+use crate::error::{Error, Result};
+use crate::models::{self, LoadedModel, ModelInfo};
+use crate::plugins::{self, PluginInfo, Technique};
+use crate::runs::check::{self, CheckedSpec};
+use crate::runs::clock::Clock;
 use crate::runs::event::ArtifactState;
+use crate::runs::execute::execute;
+use crate::runs::run::{Cause, NewRun, Run};
+use crate::runs::scheduler::Scheduler;
 use crate::runs::spec::{Action, CreateOptions, ImageSource, RunSpec};
+use crate::runs::store::Store;
+use crate::runs::timer::Timer;
 use crate::runs::watcher::{Cursor, WatchOptions, Watcher};
-use crate::runs::{RunInfo, RunName};
-use crate::scores::ClassScore;
+use crate::runs::{RunInfo, RunName, picture};
+use crate::scores::{self, ClassScore};
+
+type Execute = Arc<dyn Fn(&Arc<Run>, usize) + Send + Sync>;
 
 /// A running engine. All methods may be called from any thread; those that say so block.
-#[derive(Debug)]
 pub struct Engine {
     config: Config,
     instance: String,
+    plugins: plugins::registry::Registry,
+    models: models::registry::Registry,
+    store: Arc<Store>,
+    scheduler: Arc<Scheduler>,
+    timer: Arc<Timer>,
+    execute: Execute,
 }
 
-fn not_yet<T>() -> Result<T> {
-    Err(Error::new(Code::Unimplemented, "UNIMPLEMENTED", "being built"))
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("instance", &self.instance).finish_non_exhaustive()
+    }
 }
 
-#[allow(clippy::unused_self, clippy::missing_errors_doc)]
 impl Engine {
     /// Loads every plugin and finds every model. A plugin that cannot be used is listed as refused; it fails nothing.
+    ///
+    /// # Errors
+    /// NO_THREAD, NO_RANDOMNESS: the machine is out of the most basic things.
     pub fn start(config: Config) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { config, instance: String::new() }))
+        let threads = config.threads();
+        let timer = Timer::start().map_err(|error| Error::internal("NO_THREAD", error.to_string()))?;
+        let execute: Execute = Arc::new(move |run, running| {
+            let share = u32::try_from(running).unwrap_or(u32::MAX).max(1);
+            execute(run, (threads / share).max(1));
+        });
+        Ok(Arc::new(Self {
+            instance: random_name()?,
+            plugins: plugins::registry::Registry::discover(&config.plugins),
+            models: models::registry::Registry::new(config.models.clone(), config.allow_model_paths, threads),
+            store: Arc::default(),
+            scheduler: Arc::new(Scheduler::new(config.limits.slots, config.limits.queue)),
+            timer: Arc::new(timer),
+            execute,
+            config,
+        }))
     }
+
+    /// Adds a plugin that is linked in rather than found, for tests.
+    ///
+    /// # Safety
+    /// `table` and everything it points to is as the ABI says, for as long as the process lives.
+    #[doc(hidden)]
+    pub unsafe fn register(&self, table: *const WgPlugin) -> PluginInfo {
+        // SAFETY: the caller's promise.
+        unsafe { self.plugins.register(table) }
+    }
+
     /// Changes with each start: a run of another instance is unknown here.
     #[must_use]
     pub fn instance_id(&self) -> &str {
         &self.instance
     }
+
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.config.limits
     }
-    /// Sorted by id.
+
+    /// Sorted by id; refused ones with their reason.
     #[must_use]
     pub fn plugins(&self) -> Vec<PluginInfo> {
-        Vec::new()
+        self.plugins.plugins()
     }
-    /// Sorted by id.
+
+    /// Sorted by id; those that have been disabled are left out.
     #[must_use]
     pub fn techniques(&self) -> Vec<Arc<Technique>> {
-        Vec::new()
+        self.plugins.techniques()
     }
-    pub fn technique(&self, _id: &str) -> Result<Arc<Technique>> {
-        not_yet()
+
+    /// # Errors
+    /// UNKNOWN_TECHNIQUE, with the nearest name.
+    pub fn technique(&self, id: &str) -> Result<Arc<Technique>> {
+        self.plugins.technique(id)
     }
+
     /// Sorted by name; loads nothing.
     #[must_use]
     pub fn models(&self) -> Vec<ModelInfo> {
-        Vec::new()
+        self.models.list()
     }
-    /// Blocks: loads the model when it is first asked for.
-    pub fn model(&self, _name: &str) -> Result<Arc<LoadedModel>> {
-        not_yet()
+
+    /// Blocks: loads the model when it is first asked for. A failure is remembered.
+    ///
+    /// # Errors
+    /// UNKNOWN_MODEL, with the nearest name; NO_BACKEND; MODEL_FAILED, or what the back end says.
+    pub fn model(&self, name: &str) -> Result<Arc<LoadedModel>> {
+        self.models.get(name, &self.plugins)
     }
+
     /// Blocks. The `top` best classes, best first; 0: all.
-    pub fn classify(&self, _model: &LoadedModel, _image: &ImageSource, _top: usize) -> Result<Vec<ClassScore>> {
-        not_yet()
+    ///
+    /// # Errors
+    /// INVALID_IMAGE and the like; MODEL_DISABLED; what the model says.
+    pub fn classify(&self, model: &LoadedModel, image: &ImageSource, top: usize) -> Result<Vec<ClassScore>> {
+        model.usable()?;
+        let (pixels, _) = picture::pixels(image, model, &self.config.limits)?;
+        let call = Call::new(Silent::new("classify"), self.config.threads());
+        let logits = model.logits(&call, &pixels)?;
+        Ok(scores::best(&logits, model.labels(), top))
     }
+
     /// Blocks. All checks come before anything is created: either every run exists or none.
-    pub fn create_runs(&self, _specs: Vec<RunSpec>, _options: CreateOptions) -> Result<Vec<RunName>> {
-        not_yet()
+    ///
+    /// # Errors
+    /// Every error of a request, its field beginning with `specs[i]`; QUEUE_FULL; SHUTTING_DOWN.
+    pub fn create_runs(&self, specs: Vec<RunSpec>, options: CreateOptions) -> Result<Vec<RunName>> {
+        if options.request_id.is_empty() {
+            return self.create(specs, &options);
+        }
+        let request = self.store.request(&options.request_id);
+        let mut created = request.lock();
+        if let Some(names) = &*created {
+            return Ok(names.clone());
+        }
+        let names = self.create(specs, &options).inspect_err(|_| self.store.forget_request(&options.request_id))?;
+        *created = Some(names.clone());
+        Ok(names)
     }
+
+    fn create(&self, specs: Vec<RunSpec>, options: &CreateOptions) -> Result<Vec<RunName>> {
+        let limits = &self.config.limits;
+        if specs.is_empty() || specs.len() > limits.specs_per_request {
+            let message =
+                format!("{} runs in one request: 1 to {} are possible", specs.len(), limits.specs_per_request);
+            return Err(Error::invalid("specs", "INVALID_COUNT", message));
+        }
+        if options.linger > limits.linger {
+            let message = format!("at most {} s", limits.linger.as_secs());
+            return Err(Error::invalid("linger", "INVALID_DURATION", message));
+        }
+        // Before the work of checking: a full queue should cost nothing.
+        self.scheduler.room_for(specs.len())?;
+        let checked = specs
+            .into_iter()
+            .enumerate()
+            .map(|(index, spec)| self.check(spec).map_err(|error| error.within(&format!("specs[{index}]"))));
+        let checked = checked.collect::<Result<Vec<_>>>()?;
+        let runs = checked.into_iter().map(|spec| self.new_run(spec, options)).collect::<Result<Vec<_>>>()?;
+        // Known before they run, so that nothing of them is missed.
+        runs.iter().for_each(|run| self.store.add(run));
+        if let Err(error) = self.scheduler.admit(&runs, &self.execute) {
+            runs.iter().for_each(|run| self.store.remove(run));
+            return Err(error);
+        }
+        if let Some(deadline) = options.deadline {
+            runs.iter().for_each(|run| run.after(deadline, |run| run.cancel(Cause::Deadline)));
+        }
+        Ok(runs.iter().map(|run| run.name.to_string()).collect())
+    }
+
+    fn check(&self, spec: RunSpec) -> Result<CheckedSpec> {
+        // The technique first: it is known without loading anything.
+        self.plugins.technique(&spec.technique)?;
+        let model = self.model(&spec.model)?;
+        check::check(spec, model, &self.plugins, &self.config.limits, self.config.threads())
+    }
+
+    fn new_run(&self, spec: CheckedSpec, options: &CreateOptions) -> Result<Arc<Run>> {
+        let (store, scheduler) = (Arc::downgrade(&self.store), Arc::downgrade(&self.scheduler));
+        let on_finished = move |run: &Arc<Run>| {
+            if let Some(scheduler) = scheduler.upgrade() {
+                scheduler.forget(run);
+            }
+            let Some(kept_by) = store.upgrade() else { return };
+            kept_by.enforce(run.limits.result_bytes);
+            let store = store.clone();
+            run.after(run.limits.result_age, move |run| {
+                if let Some(store) = store.upgrade() {
+                    store.remove(run);
+                }
+            });
+        };
+        Ok(Run::new(NewRun {
+            name: random_name()?.into(),
+            number: self.store.next_number(),
+            group: options.group.clone(),
+            request: options.request_id.clone(),
+            spec,
+            linger: options.linger,
+            limits: self.config.limits.clone(),
+            clock: Clock::of(&self.timer),
+            on_finished: Box::new(on_finished),
+        }))
+    }
+
+    /// Follows one run from a sequence number on.
+    ///
+    /// # Errors
+    /// UNKNOWN_RUN, CURSOR_AHEAD.
     pub fn watch(&self, run: &str, after_sequence: u64, options: WatchOptions) -> Result<Watcher> {
         self.watch_all(&[Cursor { run: run.to_owned(), after_sequence }], options)
     }
+
     /// One watcher over several runs; it ends when all have finished.
-    pub fn watch_all(&self, _cursors: &[Cursor], _options: WatchOptions) -> Result<Watcher> {
-        not_yet()
+    ///
+    /// # Errors
+    /// UNKNOWN_RUN, CURSOR_AHEAD.
+    pub fn watch_all(&self, cursors: &[Cursor], options: WatchOptions) -> Result<Watcher> {
+        let find = |cursor: &Cursor| {
+            let run = self.store.get(&cursor.run)?;
+            run.check_cursor(cursor.after_sequence)?;
+            Ok((run, cursor.after_sequence))
+        };
+        let runs = cursors
+            .iter()
+            .enumerate()
+            .map(|(index, cursor)| find(cursor).map_err(|error: Error| error.within(&format!("cursors[{index}]"))));
+        Ok(Watcher::new(&self.store, runs.collect::<Result<_>>()?, options))
     }
+
     /// Follows every run of a group, later ones too; it does not end by itself. Cursors say what was seen already.
-    pub fn watch_group(&self, _group: &str, _cursors: &[Cursor], _options: WatchOptions) -> Result<Watcher> {
-        not_yet()
+    ///
+    /// # Errors
+    /// INVALID_GROUP where the name is empty.
+    pub fn watch_group(&self, group: &str, cursors: &[Cursor], options: WatchOptions) -> Result<Watcher> {
+        if group.is_empty() {
+            return Err(Error::invalid("group", "INVALID_GROUP", "a group has a name"));
+        }
+        let cursors: BTreeMap<String, u64> =
+            cursors.iter().map(|cursor| (cursor.run.clone(), cursor.after_sequence)).collect();
+        Ok(Watcher::of_group(&self.store, group, cursors, options))
     }
+
     /// The run after the action.
-    pub fn control(&self, _run: &str, _action: Action) -> Result<RunInfo> {
-        not_yet()
+    ///
+    /// # Errors
+    /// UNKNOWN_RUN, RUN_FINISHED, RUN_NOT_STARTED, INVALID_PARAMETER, UNKNOWN_PARAMETER, PARAMETER_NOT_LIVE.
+    pub fn control(&self, run: &str, action: Action) -> Result<RunInfo> {
+        let run = self.store.get(run)?;
+        run.control(action)?;
+        Ok(run.info())
     }
-    pub fn run(&self, _run: &str) -> Result<RunInfo> {
-        not_yet()
+
+    /// # Errors
+    /// UNKNOWN_RUN.
+    pub fn run(&self, run: &str) -> Result<RunInfo> {
+        Ok(self.store.get(run)?.info())
     }
+
     /// In the order of their creation; `None`: of every group.
     #[must_use]
-    pub fn runs(&self, _group: Option<&str>) -> Vec<RunInfo> {
-        Vec::new()
+    pub fn runs(&self, group: Option<&str>) -> Vec<RunInfo> {
+        let all = self.store.all().into_iter();
+        all.filter(|run| group.is_none_or(|group| run.group == group)).map(|run| run.info()).collect()
     }
+
     /// An artifact as it stands, whether or not the run has finished.
-    pub fn artifact(&self, _run: &str, _id: &str) -> Result<ArtifactState> {
-        not_yet()
+    ///
+    /// # Errors
+    /// UNKNOWN_RUN, UNKNOWN_ARTIFACT.
+    pub fn artifact(&self, run: &str, id: &str) -> Result<ArtifactState> {
+        self.store.get(run)?.artifact(id)
     }
-    /// The upright picture that a run explains, as decoded, for drawing maps over it. Where the request brought pixels:
-    /// those, rounded to eight bits.
-    pub fn picture(&self, _run: &str) -> Result<Arc<whyglass_imaging::Picture>> {
-        not_yet()
-    }
+
     /// Blocks. Refuses new runs, gives the running ones `grace`, then ends them with `finished`.
-    pub fn shutdown(&self, _grace: Duration) {}
+    pub fn shutdown(&self, grace: Duration) {
+        self.scheduler.close();
+        if !self.scheduler.wait_idle(grace) {
+            self.store.all().iter().for_each(|run| run.cancel(Cause::Shutdown));
+        }
+        // Plugins that do not return are left behind; their runs have been finished without them.
+        let idle = self.scheduler.wait_idle(self.config.limits.unresponsive + Duration::from_millis(500));
+        self.store.close();
+        if idle {
+            self.plugins.shut_down();
+        }
+    }
+}
+
+/// 128 random bits in hexadecimal.
+fn random_name() -> Result<String> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(|error| Error::internal("NO_RANDOMNESS", error.to_string()))?;
+    Ok(bits.iter().map(|byte| format!("{byte:02x}")).collect())
 }

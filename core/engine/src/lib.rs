@@ -5,13 +5,18 @@
 //! runtime: runs have threads of their own, and watchers wait on an [`event_listener::EventListener`], which a thread
 //! can block on and a task can await.
 
+mod call;
 mod config;
+mod emission;
 mod engine;
 mod error;
 mod models;
+mod params;
 mod plugins;
 mod runs;
 mod scores;
+mod sha256;
+mod suggest;
 
 pub use config::{Config, Limits};
 pub use engine::Engine;

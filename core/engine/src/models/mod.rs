@@ -1,7 +1,16 @@
 //! Models: their folders, their one-time loading, and the proxy through which explainers use them.
 
+mod folder;
+mod load;
+mod loaded;
+pub(crate) mod proxy;
+pub(crate) mod registry;
+mod toml;
+
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use loaded::LoadedModel;
 
 use crate::json::ModelDescriptor;
 
@@ -10,6 +19,7 @@ pub enum ModelState {
     Unloaded,
     Loading,
     Ready,
+    /// It could not be loaded, or it has panicked since.
     Failed,
 }
 
@@ -29,41 +39,4 @@ pub struct ModelInfo {
     pub sha256: String,
     /// Labels merged in; `None` until it is loaded.
     pub descriptor: Option<Arc<ModelDescriptor>>,
-}
-
-/// A model in memory.
-#[derive(Debug)]
-pub struct LoadedModel {
-    info: ModelInfo,
-    descriptor: Arc<ModelDescriptor>,
-}
-
-impl LoadedModel {
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.info.name
-    }
-    #[must_use]
-    pub fn info(&self) -> &ModelInfo {
-        &self.info
-    }
-    /// Layers, classes, labels, capabilities.
-    #[must_use]
-    pub fn descriptor(&self) -> &ModelDescriptor {
-        &self.descriptor
-    }
-    #[must_use]
-    pub fn labels(&self) -> &[String] {
-        &self.descriptor.labels
-    }
-    /// Height and width of the input in pixels.
-    #[must_use]
-    pub fn input(&self) -> [usize; 2] {
-        self.descriptor.input.map_or([0, 0], |size| [size.height as usize, size.width as usize])
-    }
-    /// What a person should know of how it was loaded: (reason, message), for example NORMALISATION_ASSUMED.
-    #[must_use]
-    pub fn notices(&self) -> &[(String, String)] {
-        &[]
-    }
 }

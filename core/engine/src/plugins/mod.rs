@@ -1,9 +1,18 @@
 //! Plugins: finding them, deciding whether they may be loaded, loading them, and what they offer.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod discover;
+mod host;
+mod load;
+mod manifest;
+pub(crate) mod registry;
+mod tables;
+pub(crate) mod technique;
 
-use crate::json::ExplainerDescriptor;
+use std::path::PathBuf;
+
+pub(crate) use host::write as write_log;
+pub(crate) use tables::Backend;
+pub use technique::Technique;
 
 /// What is known of a plugin, whether or not it could be loaded.
 #[derive(Clone, Debug)]
@@ -27,19 +36,6 @@ pub enum PluginState {
     Ready,
     /// Loaded, but something in it misbehaved and is not used any more.
     Disabled,
-    /// Never loaded.
+    /// Never loaded, or loaded and found unusable.
     Refused,
 }
-
-/// A technique that can be asked for.
-#[derive(Clone, Debug)]
-pub struct Technique {
-    pub id: String,
-    pub descriptor: ExplainerDescriptor,
-    /// The plugin that it comes from, and its version.
-    pub plugin: String,
-    pub plugin_version: String,
-}
-
-#[allow(dead_code)]
-type Shared = Arc<Technique>;

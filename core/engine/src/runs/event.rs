@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 use whyglass_abi::json::{ArtifactKind, ImageMeta, MapMeta, PointsMeta, TableMeta};
 
+pub use whyglass_imaging::Placement;
+
 use crate::error::Code;
 use crate::scores::ClassScore;
 
@@ -23,17 +25,6 @@ impl Tensor {
     pub fn bytes(&self) -> usize {
         self.data.len() * size_of::<f32>()
     }
-}
-
-/// Where the model's input lies in the upright original picture, in the original's pixels.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Placement {
-    pub original_width: u32,
-    pub original_height: u32,
-    pub x: f64,
-    pub y: f64,
-    pub width: f64,
-    pub height: f64,
 }
 
 /// The life of a run. The last four end it.

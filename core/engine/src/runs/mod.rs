@@ -1,13 +1,30 @@
 //! Runs: one technique × one model × one picture, from the request to the result.
 
+mod accumulate;
+pub(crate) mod check;
+pub(crate) mod clock;
+mod control;
 pub(crate) mod event;
+pub(crate) mod execute;
+mod images;
+mod inputs;
+mod log;
+mod manifest;
+pub(crate) mod picture;
+mod resolve;
+pub(crate) mod run;
+pub(crate) mod scheduler;
+mod sink;
 pub(crate) mod spec;
+pub(crate) mod store;
+pub(crate) mod timer;
 pub(crate) mod watcher;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use event::{Finished, Progress, RunState, Started};
-use std::sync::Arc;
+use serde_json::{Map, Value};
 
 /// A run's name: 32 hexadecimal digits, without the `runs/` of resource names.
 pub type RunName = String;
@@ -20,6 +37,9 @@ pub struct RunInfo {
     pub model: String,
     pub technique: String,
     pub group: String,
+    /// Resolved, live changes included.
+    pub params: Map<String, Value>,
+    /// 0: no event yet.
     pub last_sequence: u64,
     pub progress: Progress,
     pub create_time: SystemTime,

@@ -1,0 +1,79 @@
+//! Where models are: folders with a `model.toml`, or the bare file that a command line names. Loads nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::toml::ModelToml;
+
+/// A model that could be loaded.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub name: String,
+    pub file: PathBuf,
+    /// What model.toml says, or why it cannot be read.
+    pub toml: Result<ModelToml, String>,
+    pub labels: Option<PathBuf>,
+    /// No model.toml says how pixels become what the file expects.
+    pub bare: bool,
+}
+
+/// The models in `directory`, sorted by name. A directory that is not there holds none.
+pub(super) fn list(directory: &Path) -> Vec<Source> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.join("model.toml").is_file())
+        .collect();
+    folders.sort();
+    folders.iter().filter_map(|folder| read(folder)).collect()
+}
+
+/// The model in `folder`. `None`: its name is no name.
+fn read(folder: &Path) -> Option<Source> {
+    let name = folder.file_name()?.to_str()?.to_owned();
+    let path = folder.join("model.toml");
+    let toml = std::fs::read_to_string(&path)
+        .map_err(|error| error.to_string())
+        .and_then(|text| ModelToml::parse(&text))
+        .map_err(|error| format!("{}: {error}", path.display()));
+    let said = toml.as_ref().ok();
+    let file = folder.join(said.and_then(|toml| toml.file.as_deref()).unwrap_or("model.onnx"));
+    let labels = match said.and_then(|toml| toml.labels.as_deref()) {
+        Some(labels) => Some(folder.join(labels)),
+        None => Some(folder.join("labels.txt")).filter(|path| path.is_file()),
+    };
+    Some(Source { name, file, toml, labels, bare: false })
+}
+
+/// A model by its path: a folder, the file in a folder with a model.toml, or a bare file. `None`: no path.
+pub(super) fn at(path: &str) -> Option<Source> {
+    let place = Path::new(path);
+    if place.join("model.toml").is_file() {
+        return read(&place.canonicalize().ok()?).map(|source| Source { name: path.to_owned(), ..source });
+    }
+    place.is_file().then(|| Source {
+        name: path.to_owned(),
+        file: place.to_owned(),
+        toml: Ok(ModelToml::default()),
+        labels: None,
+        bare: true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_models_and_a_broken_one_is_still_listed() {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in [("b", "title = 'B'\nfile = 'b.onnx'"), ("a", "titel = 'A'")] {
+            std::fs::create_dir(root.path().join(name)).unwrap();
+            std::fs::write(root.path().join(name).join("model.toml"), text).unwrap();
+        }
+        std::fs::create_dir(root.path().join("not-a-model")).unwrap();
+        let found = list(root.path());
+        assert_eq!(found.iter().map(|source| source.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(found[0].toml.as_ref().unwrap_err().contains("titel"));
+        assert!(found[1].file.ends_with("b/b.onnx"));
+    }
+}

@@ -1,0 +1,208 @@
+//! A model in memory: what it says of itself, and calling it. Whoever calls is not trusted here, nor is the model.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use whyglass_abi::safe::OwnedTensor;
+use whyglass_abi::{
+    WG_CANCELLED, WG_FAILED_PRECONDITION, WG_INTERNAL, WG_OK, WG_PANIC, WgCall, WgModel, WgOwned, WgStatus,
+};
+use whyglass_imaging::Fit;
+
+use super::ModelInfo;
+use crate::call::{Call, Sink};
+use crate::error::{Error, Result};
+use crate::json::ModelDescriptor;
+use crate::plugins::Backend;
+
+/// A model in memory. It is unloaded when the last user has gone.
+pub struct LoadedModel {
+    pub(super) info: ModelInfo,
+    pub(super) descriptor: Arc<ModelDescriptor>,
+    /// The descriptor as techniques get it.
+    pub(super) json: String,
+    pub(super) fit: Fit,
+    pub(super) notices: Vec<(String, String)>,
+    pub(super) backend: Arc<Backend>,
+    pub(super) table: WgModel,
+    pub(super) disabled: Mutex<Option<String>>,
+    pub(super) running: Mutex<u32>,
+    pub(super) returned: Condvar,
+}
+
+// SAFETY: `run` and `vjp` are tagged [concurrent], the limit that the descriptor names is kept by `enter`.
+unsafe impl Send for LoadedModel {}
+// SAFETY: as above.
+unsafe impl Sync for LoadedModel {}
+
+impl std::fmt::Debug for LoadedModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadedModel").field("name", &self.info.name).finish_non_exhaustive()
+    }
+}
+
+impl Drop for LoadedModel {
+    fn drop(&mut self) {
+        if let Some(unload) = self.backend.table.unload {
+            // SAFETY: the table that `load` has filled; nobody else holds it, so its last call has returned.
+            unsafe { unload(&raw mut self.table) };
+        }
+    }
+}
+
+impl LoadedModel {
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    #[must_use]
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// Layers, classes, labels, capabilities.
+    #[must_use]
+    pub fn descriptor(&self) -> &ModelDescriptor {
+        &self.descriptor
+    }
+
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        &self.descriptor.labels
+    }
+
+    /// Height and width of the input in pixels.
+    #[must_use]
+    pub fn input(&self) -> [usize; 2] {
+        [self.fit.height as usize, self.fit.width as usize]
+    }
+
+    /// How a picture becomes the input.
+    #[must_use]
+    pub fn fit(&self) -> &Fit {
+        &self.fit
+    }
+
+    /// What a person should know of how it was loaded: (reason, message), for example NORMALISATION_ASSUMED.
+    #[must_use]
+    pub fn notices(&self) -> &[(String, String)] {
+        &self.notices
+    }
+
+    /// Why it is not used any more.
+    pub(crate) fn disabled(&self) -> Option<String> {
+        self.disabled.lock().clone()
+    }
+
+    pub(crate) fn has_vjp(&self) -> bool {
+        self.table.vjp.is_some()
+    }
+
+    /// # Errors
+    /// MODEL_DISABLED with the reason.
+    pub(crate) fn usable(&self) -> Result<()> {
+        match self.disabled() {
+            None => Ok(()),
+            Some(why) => Err(Error::precondition(
+                "MODEL_DISABLED",
+                format!("the model '{}' is disabled until a restart: {why}", self.name()),
+            )
+            .at("model")),
+        }
+    }
+
+    /// Calls the model once: waits for its turn, counts `rows`, checks what comes back. On any status but OK every out
+    /// entry is empty and the call knows why.
+    pub(super) fn invoke(
+        &self,
+        call: &Arc<Call>,
+        rows: u64,
+        out: &mut [WgOwned],
+        body: impl FnOnce(&WgModel, &WgCall, *mut WgOwned) -> WgStatus,
+    ) -> WgStatus {
+        if let Err(error) = self.usable() {
+            call.fail(error);
+            return WG_FAILED_PRECONDITION;
+        }
+        if call.sink().checkpoint() || !self.enter(call.sink()) {
+            return WG_CANCELLED;
+        }
+        call.sink().model_entered();
+        let began = std::time::Instant::now();
+        let status = body(&self.table, &call.model_table(), out.as_mut_ptr());
+        self.leave();
+        call.sink().model_returned(rows, began.elapsed());
+        match status {
+            WG_OK => self.checked(call, out),
+            WG_PANIC => {
+                let error = call.failure(WG_PANIC, &format!("the model '{}'", self.name()));
+                *self.disabled.lock() = Some(error.message.clone());
+                tracing::error!(model = self.name(), "disabled: {}", error.message);
+                call.fail(Error { reason: "PANIC".to_owned(), ..error });
+                WG_INTERNAL
+            }
+            status => status,
+        }
+    }
+
+    /// A back end's tensors, looked at before a technique sees them.
+    fn checked(&self, call: &Call, out: &mut [WgOwned]) -> WgStatus {
+        let mut fault = None;
+        for (index, entry) in out.iter_mut().enumerate() {
+            // SAFETY: the back end has given the tensor away; on an error it has been released.
+            match unsafe { OwnedTensor::from_raw(std::mem::replace(entry, WgOwned::EMPTY)) } {
+                Ok(tensor) => *entry = tensor.into_raw(),
+                Err(violation) => fault = fault.or(Some((index, violation))),
+            }
+        }
+        let Some((index, violation)) = fault else { return WG_OK };
+        for entry in out {
+            // SAFETY: as above; entries that are empty stay so.
+            drop(unsafe { OwnedTensor::from_raw(std::mem::replace(entry, WgOwned::EMPTY)) });
+        }
+        let message = format!("the model '{}' returned a bad tensor {index}: {violation}", self.name());
+        call.fail(Error::internal("BAD_TENSOR", message));
+        WG_INTERNAL
+    }
+
+    /// Waits while as many calls run as the model takes. False: cancelled.
+    fn enter(&self, sink: &dyn Sink) -> bool {
+        let limit = match self.descriptor.concurrency {
+            0 => u32::MAX,
+            limit => limit,
+        };
+        let mut running = self.running.lock();
+        while *running >= limit {
+            // Whoever cancels does not know that we wait here, so look now and then.
+            self.returned.wait_for(&mut running, Duration::from_millis(100));
+            if sink.is_cancelled() {
+                return false;
+            }
+        }
+        *running += 1;
+        true
+    }
+
+    fn leave(&self) {
+        *self.running.lock() -= 1;
+        self.returned.notify_one();
+    }
+
+    /// The logits of one picture, 3×H×W at the input's size.
+    pub(crate) fn logits(&self, call: &Arc<Call>, pixels: &[f32]) -> Result<Vec<f32>> {
+        let [height, width] = self.input();
+        let shape = [1, 3, height as i64, width as i64];
+        let logits = super::proxy::forward(self, call, ("input", &shape, pixels), "logits")?;
+        if logits.is_empty() {
+            return Err(Error::internal("NO_CLASSES", format!("the model '{}' has no classes", self.name())));
+        }
+        if let Some(class) = logits.iter().position(|z| !z.is_finite()) {
+            let message =
+                format!("the logit of class {class} is {}: the model does not work on this picture", logits[class]);
+            return Err(Error::internal("NOT_FINITE", message));
+        }
+        Ok(logits)
+    }
+}

@@ -1,0 +1,223 @@
+//! All plugins of an engine, the techniques and back ends among them, and why the others are not used.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use whyglass_abi::WgPlugin;
+
+use super::tables::{Backend, Offer};
+use super::{PluginInfo, PluginState, Technique, discover, load, manifest, tables};
+use crate::error::{Error, Result};
+use crate::suggest;
+
+struct Entry {
+    info: PluginInfo,
+    techniques: Vec<Arc<Technique>>,
+    shutdown: Option<unsafe extern "C" fn()>,
+}
+
+#[derive(Default)]
+struct Contents {
+    plugins: Vec<Entry>,
+    techniques: BTreeMap<String, Arc<Technique>>,
+    backends: BTreeMap<String, Arc<Backend>>,
+}
+
+/// Filled at start and asked ever after.
+#[derive(Default)]
+pub(crate) struct Registry {
+    contents: RwLock<Contents>,
+}
+
+impl Registry {
+    /// Loads what is in `directories`. A plugin that cannot be used is listed and harms no other.
+    pub(crate) fn discover(directories: &[PathBuf]) -> Self {
+        let registry = Self::default();
+        for found in directories.iter().flat_map(|directory| discover::folders(directory)) {
+            let mut info = blank(&found.folder);
+            let loaded = found.usable.and_then(|()| Self::load(&found.folder, &mut info));
+            registry.add(info, loaded);
+        }
+        registry
+    }
+
+    fn load(folder: &Path, info: &mut PluginInfo) -> Result<Offer, String> {
+        let manifest = manifest::read(folder)?;
+        info.id.clone_from(&manifest.id);
+        info.version.clone_from(&manifest.version);
+        let opened = load::open(folder, &manifest)?;
+        info.sha256 = opened.sha256;
+        // SAFETY: the table comes from the entry of a library that stays loaded.
+        let offer = unsafe { tables::check(opened.table) }?;
+        if offer.id != manifest.id {
+            return Err(format!("the library calls itself '{}', plugin.toml calls it '{}'", offer.id, manifest.id));
+        }
+        Ok(offer)
+    }
+
+    /// Adds a plugin that is linked in rather than found.
+    ///
+    /// # Safety
+    /// As [`tables::check`].
+    pub(crate) unsafe fn register(&self, table: *const WgPlugin) -> PluginInfo {
+        let mut info = blank(Path::new("linked-in"));
+        // SAFETY: the caller's promise.
+        let offer = unsafe { tables::check(table) };
+        if let Ok(offer) = &offer {
+            info.id.clone_from(&offer.id);
+        }
+        self.add(info, offer)
+    }
+
+    fn add(&self, mut info: PluginInfo, loaded: Result<Offer, String>) -> PluginInfo {
+        let contents = &mut *self.contents.write();
+        let loaded = loaded.and_then(|offer| contents.conflict(&offer).map_or(Ok(offer), Err));
+        let mut entry = Entry { info: info.clone(), techniques: Vec::new(), shutdown: None };
+        match loaded {
+            Ok(offer) => {
+                info.version = offer.version;
+                info.abi_minor = offer.abi_minor.into();
+                info.state = PluginState::Ready;
+                info.techniques = offer.techniques.iter().map(|technique| technique.id.clone()).collect();
+                info.backends = offer.backends.iter().map(|backend| backend.id.clone()).collect();
+                entry.shutdown = offer.shutdown;
+                for technique in offer.techniques {
+                    let technique = Arc::new(technique);
+                    entry.techniques.push(Arc::clone(&technique));
+                    contents.techniques.insert(technique.id.clone(), technique);
+                }
+                for backend in offer.backends {
+                    contents.backends.insert(backend.id.clone(), Arc::new(backend));
+                }
+                tracing::debug!(plugin = info.id, "loaded");
+            }
+            Err(reason) => {
+                tracing::warn!(plugin = info.id, folder = %info.folder.display(), "refused: {reason}");
+                info.state_reason = reason;
+            }
+        }
+        entry.info = info.clone();
+        contents.plugins.push(entry);
+        info
+    }
+
+    /// Sorted by id.
+    pub(crate) fn plugins(&self) -> Vec<PluginInfo> {
+        let mut plugins: Vec<PluginInfo> = self.contents.read().plugins.iter().map(Entry::now).collect();
+        plugins.sort_by(|a, b| a.id.cmp(&b.id));
+        plugins
+    }
+
+    /// Sorted by id, the disabled ones left out.
+    pub(crate) fn techniques(&self) -> Vec<Arc<Technique>> {
+        self.contents.read().techniques.values().filter(|technique| technique.disabled().is_none()).cloned().collect()
+    }
+
+    pub(crate) fn technique(&self, id: &str) -> Result<Arc<Technique>> {
+        let contents = self.contents.read();
+        contents.techniques.get(id).cloned().ok_or_else(|| {
+            let message = suggest::unknown("technique", id, contents.techniques.keys().map(String::as_str));
+            Error::not_found("technique", "UNKNOWN_TECHNIQUE", message)
+        })
+    }
+
+    /// The back end for files that end in `extension`.
+    pub(crate) fn backend_for(&self, extension: &str) -> Result<Arc<Backend>> {
+        let contents = self.contents.read();
+        let reads = |backend: &&Arc<Backend>| backend.descriptor.formats.iter().any(|format| format == extension);
+        contents.backends.values().find(reads).cloned().ok_or_else(|| {
+            let known: Vec<&str> = contents.backends.keys().map(String::as_str).collect();
+            let message = match known.len() {
+                0 => "no back end is loaded: look at the list of plugins".to_owned(),
+                _ => format!("no back end reads .{extension} files; loaded are {}", known.join(", ")),
+            };
+            Error::precondition("NO_BACKEND", message)
+        })
+    }
+
+    /// Calls each plugin's `shutdown`, once. Nothing of a plugin may run any more.
+    pub(crate) fn shut_down(&self) {
+        for entry in &mut self.contents.write().plugins {
+            if let Some(shutdown) = entry.shutdown.take() {
+                // SAFETY: the plugin stays loaded, no call of it is running, and this is the only time.
+                unsafe { shutdown() };
+            }
+        }
+    }
+}
+
+impl Contents {
+    /// Why `offer` cannot stand beside what is there.
+    fn conflict(&self, offer: &Offer) -> Option<String> {
+        let usable = |entry: &&Entry| entry.info.state != PluginState::Refused;
+        if let Some(other) = self.plugins.iter().filter(usable).find(|entry| entry.info.id == offer.id) {
+            return Some(format!("the plugin '{}' is already loaded from {}", offer.id, other.info.folder.display()));
+        }
+        if let Some(twice) = offer.techniques.iter().find_map(|technique| self.techniques.get(&technique.id)) {
+            return Some(format!("the technique '{}' already comes from the plugin '{}'", twice.id, twice.plugin));
+        }
+        let twice = offer.backends.iter().find(|backend| self.backends.contains_key(&backend.id))?;
+        Some(format!("the back end '{}' already comes from another plugin", twice.id))
+    }
+}
+
+impl Entry {
+    fn now(&self) -> PluginInfo {
+        let mut info = self.info.clone();
+        let why: Vec<String> = self
+            .techniques
+            .iter()
+            .filter_map(|technique| technique.disabled().map(|why| format!("{}: {why}", technique.id)))
+            .collect();
+        if !why.is_empty() {
+            info.state = PluginState::Disabled;
+            info.state_reason = why.join("; ");
+        }
+        info
+    }
+}
+
+fn blank(folder: &Path) -> PluginInfo {
+    PluginInfo {
+        id: folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        version: String::new(),
+        abi_minor: 0,
+        state: PluginState::Refused,
+        state_reason: String::new(),
+        techniques: Vec::new(),
+        backends: Vec::new(),
+        sha256: String::new(),
+        folder: folder.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_loaded_is_listed_with_its_reason() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("fake");
+        std::fs::create_dir(&folder).unwrap();
+        let text = "id = 'fake'\nversion = '1'\nabi = '1.0'\nlibrary = 'libfake.so'\n";
+        std::fs::write(folder.join("plugin.toml"), text).unwrap();
+        std::fs::write(folder.join("libfake.so"), "not a library").unwrap();
+        let registry = Registry::discover(&[root.path().to_owned()]);
+        let plugins = registry.plugins();
+        assert_eq!((plugins[0].id.as_str(), plugins[0].state), ("fake", PluginState::Refused));
+        assert!(plugins[0].state_reason.contains("cannot load"), "{}", plugins[0].state_reason);
+
+        std::fs::write(folder.join("plugin.toml"), format!("{text}sha256 = '00'\n")).unwrap();
+        let plugins = Registry::discover(&[root.path().to_owned()]).plugins();
+        assert!(plugins[0].state_reason.contains("plugin.toml says 00"), "{}", plugins[0].state_reason);
+    }
+
+    #[test]
+    fn an_unknown_technique_is_not_found() {
+        assert_eq!(Registry::default().technique("lime").unwrap_err().reason, "UNKNOWN_TECHNIQUE");
+        assert_eq!(Registry::default().backend_for("onnx").unwrap_err().reason, "NO_BACKEND");
+    }
+}

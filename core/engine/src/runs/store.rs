@@ -1,0 +1,145 @@
+//! All runs of an engine: by name, by group, by request; and how long finished ones are kept.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use super::RunName;
+use super::run::{Run, Signal};
+use crate::error::{Error, Result};
+
+#[derive(Default)]
+struct Runs {
+    /// In the order of their creation.
+    by_number: BTreeMap<u64, Arc<Run>>,
+    numbers: HashMap<Arc<str>, u64>,
+    newest: u64,
+}
+
+/// The runs that one request has created; locked while it creates them.
+pub(crate) type Request = Arc<Mutex<Option<Vec<RunName>>>>;
+
+#[derive(Default)]
+pub(crate) struct Store {
+    runs: Mutex<Runs>,
+    groups: Mutex<HashMap<String, Vec<Arc<Signal>>>>,
+    requests: Mutex<HashMap<String, Request>>,
+    closed: AtomicBool,
+}
+
+impl Store {
+    pub(crate) fn next_number(&self) -> u64 {
+        let mut runs = self.runs.lock();
+        runs.newest += 1;
+        runs.newest
+    }
+
+    pub(crate) fn add(&self, run: &Arc<Run>) {
+        let mut runs = self.runs.lock();
+        runs.numbers.insert(Arc::clone(&run.name), run.number);
+        runs.by_number.insert(run.number, Arc::clone(run));
+        drop(runs);
+        self.notify_group(&run.group);
+    }
+
+    /// # Errors
+    /// UNKNOWN_RUN.
+    pub(crate) fn get(&self, name: &str) -> Result<Arc<Run>> {
+        let runs = self.runs.lock();
+        let run = runs.numbers.get(name).and_then(|number| runs.by_number.get(number));
+        run.cloned().ok_or_else(|| {
+            let message = format!("there is no run '{name}': it has expired, or belongs to another server");
+            Error::not_found("run", "UNKNOWN_RUN", message)
+        })
+    }
+
+    /// In the order of their creation.
+    pub(crate) fn all(&self) -> Vec<Arc<Run>> {
+        self.runs.lock().by_number.values().cloned().collect()
+    }
+
+    /// The runs of `group` created after the run `number`.
+    pub(crate) fn group_after(&self, group: &str, number: u64) -> Vec<Arc<Run>> {
+        let runs = self.runs.lock();
+        runs.by_number.range(number + 1..).map(|(_, run)| run).filter(|run| run.group == group).cloned().collect()
+    }
+
+    pub(crate) fn join_group(&self, group: &str, signal: &Arc<Signal>) {
+        self.groups.lock().entry(group.to_owned()).or_default().push(Arc::clone(signal));
+    }
+
+    pub(crate) fn leave_group(&self, group: &str, signal: &Arc<Signal>) {
+        let mut groups = self.groups.lock();
+        if let Some(watchers) = groups.get_mut(group) {
+            watchers.retain(|other| !Arc::ptr_eq(other, signal));
+            if watchers.is_empty() {
+                groups.remove(group);
+            }
+        }
+    }
+
+    fn notify_group(&self, group: &str) {
+        if let Some(watchers) = self.groups.lock().get(group) {
+            for signal in watchers {
+                signal.notify(usize::MAX);
+            }
+        }
+    }
+
+    /// No run will be added any more: watchers of groups end.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        for signal in self.groups.lock().values().flatten() {
+            signal.notify(usize::MAX);
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// What the request `id` has created. Whoever locks it first creates.
+    pub(crate) fn request(&self, id: &str) -> Request {
+        Arc::clone(self.requests.lock().entry(id.to_owned()).or_default())
+    }
+
+    /// A request that has created nothing may be made again.
+    pub(crate) fn forget_request(&self, id: &str) {
+        self.requests.lock().remove(id);
+    }
+
+    /// Drops a run and what only it kept alive.
+    pub(crate) fn remove(&self, run: &Run) {
+        let mut runs = self.runs.lock();
+        runs.numbers.remove(&run.name);
+        runs.by_number.remove(&run.number);
+        drop(runs);
+        // The runs of a request have one age; with the first of them its promise is over.
+        if !run.request.is_empty() {
+            self.forget_request(&run.request);
+        }
+    }
+
+    /// Keeps finished runs within `limit` bytes: first their logs are trimmed, then the oldest are dropped.
+    pub(crate) fn enforce(&self, limit: usize) {
+        let finished: Vec<Arc<Run>> = self.all().into_iter().filter(|run| run.is_finished()).collect();
+        let mut total: usize = finished.iter().map(|run| run.bytes()).sum();
+        for run in &finished {
+            if total <= limit {
+                return;
+            }
+            let before = run.bytes();
+            run.trim();
+            total -= before.saturating_sub(run.bytes());
+        }
+        for run in &finished {
+            if total <= limit {
+                return;
+            }
+            total = total.saturating_sub(run.bytes());
+            self.remove(run);
+        }
+    }
+}
