@@ -24,9 +24,7 @@ impl Operator for Linear {
     fn vjp(&self, b: &mut Builder<'_>, step: &Step<'_>) -> Made {
         let g = step.cotangent()?;
         let count = step.node.inputs.len();
-        (0..count)
-            .map(|i| step.wants(i).then(|| reduced(b, step, i, g, (self.0)(i, count))).transpose())
-            .collect()
+        (0..count).map(|i| step.wants(i).then(|| reduced(b, step, i, g, (self.0)(i, count))).transpose()).collect()
     }
 
     #[cfg(test)]

@@ -110,7 +110,8 @@ fn phases(
     let cells: Vec<i64> = sizes.iter().map(|size| (size + stride - 1) / stride).collect();
     let channels = weights.shape()[1] * group;
     let batch = b.shape(g)?[0];
-    let of_axis = |axis: usize| -> Vec<Vec<(i64, i64)>> { (0..stride).map(|phase| sees(window, axis, phase)).collect() };
+    let of_axis =
+        |axis: usize| -> Vec<Vec<(i64, i64)>> { (0..stride).map(|phase| sees(window, axis, phase)).collect() };
     let (rows, columns) = (of_axis(0), of_axis(1));
     let pairs = || (0..stride).flat_map(|y| (0..stride).map(move |x| (y as usize, x as usize)));
     let alive = pairs().filter(|(y, x)| !rows[*y].is_empty() && !columns[*x].is_empty()).count();

@@ -77,8 +77,10 @@ impl MatMul {
 fn transpose(matrix: &Tensor) -> Tensor {
     let [rows, columns] = [matrix.shape()[0] as usize, matrix.shape()[1] as usize];
     let data = matrix.to_f64();
-    let flipped: Vec<f32> =
-        (0..columns).flat_map(|column| (0..rows).map(move |row| (row, column))).map(|(row, column)| data[row * columns + column] as f32).collect();
+    let flipped: Vec<f32> = (0..columns)
+        .flat_map(|column| (0..rows).map(move |row| (row, column)))
+        .map(|(row, column)| data[row * columns + column] as f32)
+        .collect();
     Tensor::f32(&[columns as i64, rows as i64], &flipped)
 }
 

@@ -61,7 +61,8 @@ fn masked(b: &mut Builder<'_>, step: &Step<'_>, mut window: Window) -> Result<Va
         before.push(window.before[axis]);
         after.push((reached - shape[axis + 2] - window.before[axis]).max(0));
     }
-    let forward = Window { before: vec![0; window.kernel.len()], after: vec![0; window.kernel.len()], ..window.clone() };
+    let forward =
+        Window { before: vec![0; window.kernel.len()], after: vec![0; window.kernel.len()], ..window.clone() };
     window.after = after[2..].to_vec();
 
     let cells: i64 = window.kernel.iter().product();

@@ -65,7 +65,8 @@ impl Operator for Reduction {
     fn vjp(&self, b: &mut Builder<'_>, step: &Step<'_>) -> Result<Vec<Option<ValueId>>, Error> {
         let x = step.input(0)?;
         let shape = b.shape(x)?;
-        let axes = axes(b.graph(), step.node, shape.len()).ok_or_else(|| step.no_derivative("its axes are computed"))?;
+        let axes =
+            axes(b.graph(), step.node, shape.len()).ok_or_else(|| step.no_derivative("its axes are computed"))?;
         let mut kept = shape.clone();
         for axis in &axes {
             kept[*axis as usize] = 1;

@@ -250,12 +250,17 @@ pub(crate) fn check(names: &[&str]) {
 fn check_one(name: &str, cases: u32, round: u64) {
     let operator = ops::lookup("", name).unwrap_or_else(|| panic!("{name} is not in the table"));
     let seed = name.bytes().fold(round, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    let config =
-        ProptestConfig { cases, failure_persistence: None, rng_seed: RngSeed::Fixed(seed), ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed),
+        ..ProptestConfig::default()
+    };
     let result = TestRunner::new(config).run(&any::<u64>().no_shrink(), |seed| {
         let mut draw = Draw(seed);
         let case = operator.example(name, &mut draw);
-        compare(&case, &mut draw).map_err(|error| proptest::test_runner::TestCaseError::fail(format!("{error}\n{case:?}")))
+        compare(&case, &mut draw)
+            .map_err(|error| proptest::test_runner::TestCaseError::fail(format!("{error}\n{case:?}")))
     });
     if let Err(error) = result {
         panic!("{name}: {error}");

@@ -103,16 +103,17 @@ impl Array {
     /// This value broadcast to `shape`.
     pub(super) fn broadcast(&self, shape: &[usize]) -> Result<Self> {
         let lead = shape.len().checked_sub(self.rank());
-        let fits = lead.is_some_and(|lead| {
-            self.shape.iter().zip(&shape[lead..]).all(|(from, to)| from == to || *from == 1)
-        });
+        let fits =
+            lead.is_some_and(|lead| self.shape.iter().zip(&shape[lead..]).all(|(from, to)| from == to || *from == 1));
         let (Some(lead), true) = (lead, fits) else {
             return fail(format!("{:?} does not broadcast to {shape:?}", self.shape));
         };
         let steps = strides(&self.shape);
         let indices: Vec<usize> = positions(shape)
             .map(|position| {
-                (0..self.rank()).map(|axis| if self.shape[axis] == 1 { 0 } else { position[axis + lead] * steps[axis] }).sum()
+                (0..self.rank())
+                    .map(|axis| if self.shape[axis] == 1 { 0 } else { position[axis + lead] * steps[axis] })
+                    .sum()
             })
             .collect();
         Ok(self.pick(shape.to_vec(), &indices))

@@ -124,7 +124,8 @@ pub(super) fn conv_transpose(call: &Call<'_>) -> Result<Array> {
     let (x, weights) = (call.input(0)?, call.input(1)?);
     let group = call.node.int("group", 1) as usize;
     let axes = x.rank() - 2;
-    let list = |name: &str, default: i64, count: usize| call.node.ints(name).map_or(vec![default; count], <[i64]>::to_vec);
+    let list =
+        |name: &str, default: i64, count: usize| call.node.ints(name).map_or(vec![default; count], <[i64]>::to_vec);
     let (strides, dilations) = (list("strides", 1, axes), list("dilations", 1, axes));
     let (pads, extra) = (list("pads", 0, 2 * axes), list("output_padding", 0, axes));
     if call.node.ints("output_shape").is_some() || call.node.string("auto_pad").is_some_and(|mode| mode != "NOTSET") {
@@ -133,7 +134,8 @@ pub(super) fn conv_transpose(call: &Call<'_>) -> Result<Array> {
     let kernel: Vec<usize> = weights.shape[2..].to_vec();
     let sizes: Vec<usize> = (0..axes)
         .map(|axis| {
-            let covered = (x.shape[axis + 2] as i64 - 1) * strides[axis] + (kernel[axis] as i64 - 1) * dilations[axis] + 1;
+            let covered =
+                (x.shape[axis + 2] as i64 - 1) * strides[axis] + (kernel[axis] as i64 - 1) * dilations[axis] + 1;
             (covered + extra[axis] - pads[axis] - pads[axes + axis]) as usize
         })
         .collect();

@@ -87,7 +87,9 @@ fn compare(call: &Call<'_>) -> Result<Array> {
     }
     let op = &*call.node.op;
     let result = match (&a.data, &b.data) {
-        (Data::Float(_), Data::Float(_)) if op == "Equal" && call.opset < 11 => return fail("not on floats before opset 11"),
+        (Data::Float(_), Data::Float(_)) if op == "Equal" && call.opset < 11 => {
+            return fail("not on floats before opset 11");
+        }
         (Data::Float(a), Data::Float(b)) => a.iter().zip(b).map(|(a, b)| ordered(op, a, b)).collect(),
         (Data::Int(a), Data::Int(b)) => a.iter().zip(b).map(|(a, b)| ordered(op, a, b)).collect(),
         (Data::Bool(a), Data::Bool(b)) => a
@@ -216,9 +218,9 @@ fn unary(call: &Call<'_>) -> Result<Array> {
         }
         "HardSwish" => Box::new(|x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0)),
         "Mish" => Box::new(|x| x * x.exp().ln_1p().tanh()),
-        "Gelu" if call.node.string("approximate") == Some("tanh") => Box::new(|x| {
-            0.5 * x * (1.0 + (SQRT_2 * FRAC_2_SQRT_PI / 2.0 * (x + 0.044_715 * x.powi(3))).tanh())
-        }),
+        "Gelu" if call.node.string("approximate") == Some("tanh") => {
+            Box::new(|x| 0.5 * x * (1.0 + (SQRT_2 * FRAC_2_SQRT_PI / 2.0 * (x + 0.044_715 * x.powi(3))).tanh()))
+        }
         "Gelu" => Box::new(|x| 0.5 * x * (1.0 + erf(x / SQRT_2))),
         _ => return fail("this operator is not known to the reference runtime"),
     };

@@ -17,7 +17,10 @@ pub(super) fn reshaping(call: &Call<'_>) -> Result<Array> {
                 }
             }
             let known: i64 = shape.iter().filter(|size| **size != -1).product();
-            shape.iter().map(|size| if *size == -1 { x.len() / known.max(1) as usize } else { *size as usize }).collect()
+            shape
+                .iter()
+                .map(|size| if *size == -1 { x.len() / known.max(1) as usize } else { *size as usize })
+                .collect()
         }
         "Flatten" => {
             let axis = call.axis(1, rank)?;
@@ -45,8 +48,9 @@ pub(super) fn reshaping(call: &Call<'_>) -> Result<Array> {
 fn transposed(x: &Array, permutation: &[usize]) -> Array {
     let shape: Vec<usize> = permutation.iter().map(|axis| x.shape[*axis]).collect();
     let steps = strides(&x.shape);
-    let indices: Vec<usize> =
-        positions(&shape).map(|position| position.iter().zip(permutation).map(|(at, axis)| at * steps[*axis]).sum()).collect();
+    let indices: Vec<usize> = positions(&shape)
+        .map(|position| position.iter().zip(permutation).map(|(at, axis)| at * steps[*axis]).sum())
+        .collect();
     x.pick(shape, &indices)
 }
 

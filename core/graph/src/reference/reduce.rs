@@ -23,7 +23,8 @@ pub(super) fn reduce(call: &Call<'_>) -> Result<Array> {
     let x = call.input(0)?;
     let given = call.list("axes", 1)?.unwrap_or_default();
     let axes: Vec<usize> = match given.is_empty() {
-        true if call.node.int("noop_with_empty_axes", 0) != 0 => return Ok(x.clone()),
+        // Over no axis at all: each element is reduced by itself.
+        true if call.node.int("noop_with_empty_axes", 0) != 0 => Vec::new(),
         true => (0..x.rank()).collect(),
         false => given.iter().map(|axis| wrap(*axis, x.rank())).collect::<Result<_>>()?,
     };
