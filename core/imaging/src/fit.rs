@@ -5,9 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use fast_image_resize as fir;
+use fast_image_resize::images::{TypedImage, TypedImageRef};
 
 use crate::error::{Error, Result};
-use crate::picture::{MAX_SIDE, Picture, Pixels, side};
+use crate::picture::{MAX_SIDE, Picture, Pixels};
 
 /// How a picture of any shape becomes the model's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -235,17 +236,18 @@ fn crop(picture: &Picture, left: u32, top: u32, width: u32, height: u32) -> Pict
 }
 
 fn resample(picture: &Picture, area: Option<[f64; 4]>, width: u32, height: u32, filter: Filter) -> Picture {
-    let source = fir::images::ImageRef::new(picture.width(), picture.height(), picture.rgb(), fir::PixelType::U8x3)
+    // The typed call compiles one pixel type; the untyped one compiles all that the crate has.
+    let source = TypedImageRef::<fir::pixels::U8x3>::from_buffer(picture.width(), picture.height(), picture.rgb())
         .expect("a picture's buffer has three bytes per pixel");
-    let mut target = fir::images::Image::new(width, height, fir::PixelType::U8x3);
+    let mut rgb = vec![0; width as usize * height as usize * 3];
+    let mut target = TypedImage::<fir::pixels::U8x3>::from_buffer(width, height, &mut rgb)
+        .expect("the buffer was made with three bytes per pixel");
     let mut options = fir::ResizeOptions::new().resize_alg(filter.algorithm()).use_alpha(false);
     if let Some([x, y, w, h]) = area {
         options = options.crop(x, y, w, h);
     }
-    fir::Resizer::new()
-        .resize(&source, &mut target, &options)
-        .expect("both sides have three bytes per pixel, and the area lies in the picture");
-    Picture::from_parts(side(width as usize), side(height as usize), target.into_vec())
+    fir::Resizer::new().resize_typed(&source, &mut target, &options).expect("the area lies in the picture");
+    Picture::from_parts(width, height, rgb)
 }
 
 #[cfg(test)]
