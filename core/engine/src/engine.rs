@@ -286,6 +286,14 @@ impl Engine {
         self.store.get(run)?.artifact(id)
     }
 
+    /// Blocks. The picture that a run explains, upright; one that came as pixels has the model's input size.
+    ///
+    /// # Errors
+    /// UNKNOWN_RUN.
+    pub fn picture(&self, run: &str) -> Result<whyglass_imaging::Picture> {
+        self.store.get(run)?.picture()
+    }
+
     /// Blocks. Refuses new runs, gives the running ones `grace`, then ends them with `finished`.
     pub fn shutdown(&self, grace: Duration) {
         self.scheduler.close();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::event::Placement;
 use super::inputs::{self, Input};
-use super::spec::{RunSpec, Target};
+use super::spec::{ImageSource, RunSpec, Target};
 use super::{picture, resolve};
 use crate::config::Limits;
 use crate::error::{Code, Error, Result};
@@ -30,6 +30,8 @@ pub(crate) struct CheckedSpec {
     /// 3×H×W at the model's input size; taken by the run.
     pub pixels: Option<Arc<Vec<f32>>>,
     pub placement: Option<Placement>,
+    /// The picture as it was sent, for drawing results over it.
+    pub image: ImageSource,
     /// `None`: the model's top class.
     pub target: Option<u32>,
     /// Complete and resolved.
@@ -69,7 +71,8 @@ pub(crate) fn check(
     let params = resolve::resolve(&technique, &model, params, limits.resolve, threads)?;
     let inputs = inputs::check(&technique, &model, &params, plugins, limits, threads)?;
     let max_duration = max_duration.min(limits.run_duration);
-    Ok(CheckedSpec { model, technique, inputs, pixels: Some(pixels), placement, target, params, seed, max_duration })
+    let (pixels, image) = (Some(pixels), spec.image);
+    Ok(CheckedSpec { model, technique, inputs, pixels, placement, image, target, params, seed, max_duration })
 }
 
 /// A seed for a run that asked for none.

@@ -22,6 +22,7 @@ struct Entry {
 
 /// The recorded events of one run.
 pub(super) struct Log {
+    run: Arc<str>,
     entries: VecDeque<Entry>,
     /// Old events that a late watcher is told all the same: `started`, notices, the last change of state.
     sticky: Vec<Arc<RunEvent>>,
@@ -32,13 +33,23 @@ pub(super) struct Log {
     evicted: BTreeMap<Arc<str>, u64>,
 }
 
-/// Where a reader stands.
+/// What a reader has been given of one artifact.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub at: Instant,
+    /// The sequence number that the last frame was given under.
+    pub sequence: u64,
+    /// That frame had in it everything up to this event.
+    pub through: u64,
+}
+
+/// Where a reader stands. `after` alone is enough to resume from: whoever has seen everything up to it, and is given
+/// everything after it, has the same artifacts in the end. `seen` only saves repetition.
 pub(super) struct Reader<'a> {
     pub after: u64,
     /// At most one frame per artifact in this time.
     pub interval: Duration,
-    /// When it was last given a frame of each artifact.
-    pub shown: &'a BTreeMap<Arc<str>, Instant>,
+    pub seen: &'a BTreeMap<Arc<str>, Seen>,
     /// Bytes from which pending tiles become a keyframe.
     pub event_bytes: usize,
 }
@@ -46,8 +57,14 @@ pub(super) struct Reader<'a> {
 /// What a reader gets next.
 pub(super) enum Next {
     Event(Arc<RunEvent>),
-    /// One event instead of several; how many frames it leaves out.
-    Merged(RunEvent, u64),
+    /// One frame instead of several: it has in it everything `through` an event, and leaves out so many frames. It comes
+    /// under the number of the *first* event that it replaces, so that nothing in between is passed over; a reader
+    /// that breaks off there and resumes is given the others again, which changes nothing.
+    Merged {
+        event: RunEvent,
+        through: u64,
+        skipped: u64,
+    },
     /// Nothing, at least until the time given.
     Nothing(Option<Instant>),
 }
@@ -55,14 +72,33 @@ pub(super) enum Next {
 /// The frames of one artifact that a reader has not seen.
 #[derive(Default)]
 struct Pending<'a> {
+    /// The number of the last one that has fallen out of the log, if that was not seen either.
+    lost: Option<u64>,
     events: Vec<&'a Arc<RunEvent>>,
     bytes: usize,
     only_tiles: bool,
 }
 
+/// What stands first for a reader.
+enum Candidate<'a> {
+    AsIs(&'a Arc<RunEvent>),
+    /// Several tiles in one event.
+    Tiles(&'a Pending<'a>),
+    /// The artifact as it stands.
+    Whole(&'a Arc<str>, &'a Pending<'a>),
+}
+
 impl Log {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { entries: VecDeque::new(), sticky: Vec::new(), bytes: 0, limit, last: 0, evicted: BTreeMap::new() }
+    pub(super) fn new(run: &Arc<str>, limit: usize) -> Self {
+        Self {
+            run: Arc::clone(run),
+            entries: VecDeque::new(),
+            sticky: Vec::new(),
+            bytes: 0,
+            limit,
+            last: 0,
+            evicted: BTreeMap::new(),
+        }
     }
 
     /// The sequence number of the last event; 0: none yet.
@@ -125,14 +161,65 @@ impl Log {
         let start = self.entries.partition_point(|entry| entry.event.sequence <= reader.after);
         let recent = || self.entries.iter().skip(start).map(|entry| &entry.event);
         let old = self.sticky.iter().filter(|event| event.sequence > reader.after);
+        let (frames, newest_progress) = self.pending(reader, recent());
 
+        let superseded = |event: &RunEvent| match event.kind {
+            EventKind::Keyframe(_) | EventKind::Tiles(_) => true,
+            EventKind::Progress(_) => event.sequence < newest_progress,
+            EventKind::Heartbeat => event.sequence < self.last,
+            _ => false,
+        };
+        let plain = old.chain(recent()).filter(|event| !superseded(event)).min_by_key(|event| event.sequence);
+        let mut first = plain.map(|event| (event.sequence, Candidate::AsIs(event)));
+        for (name, pending) in &frames {
+            let Some(sequence) = pending.sequence() else { continue };
+            if first.as_ref().is_none_or(|(lowest, _)| sequence < *lowest) {
+                first = Some((sequence, pending.candidate(name, reader, artifacts)));
+            }
+        }
+        let Some((sequence, candidate)) = first else { return Next::Nothing(None) };
+        // What comes later waits too: a number that has been given says that everything before it has been.
+        if let Some(wake) = self.held_until(&candidate, reader) {
+            return Next::Nothing(Some(wake));
+        }
+        match candidate {
+            Candidate::AsIs(event) => Next::Event(Arc::clone(event)),
+            Candidate::Tiles(pending) => {
+                let through = pending.events.last().map_or(sequence, |event| event.sequence);
+                merge(&pending.events).map_or(Next::Nothing(None), |event| Next::Merged { event, through, skipped: 0 })
+            }
+            Candidate::Whole(name, pending) => {
+                let Some((through, elapsed, keyframe)) = artifacts.as_keyframe(name) else {
+                    return Next::Nothing(None);
+                };
+                let kind = EventKind::Keyframe(keyframe);
+                let event = RunEvent { run: Arc::clone(&self.run), sequence, elapsed, kind };
+                Next::Merged { event, through, skipped: pending.skipped() }
+            }
+        }
+    }
+
+    /// The unseen frames of each artifact, and the number of the newest progress.
+    fn pending<'a>(
+        &'a self,
+        reader: &Reader<'_>,
+        recent: impl Iterator<Item = &'a Arc<RunEvent>>,
+    ) -> (BTreeMap<&'a Arc<str>, Pending<'a>>, u64) {
+        let seen = |name: &Arc<str>| reader.seen.get(name).map_or(0, |seen| seen.through).max(reader.after);
+        let blank = || Pending { only_tiles: true, ..Pending::default() };
         let mut frames: BTreeMap<&Arc<str>, Pending<'_>> = BTreeMap::new();
+        for (name, &lost) in &self.evicted {
+            if lost > seen(name) {
+                frames.insert(name, Pending { lost: Some(lost), ..blank() });
+            }
+        }
         let mut newest_progress = 0;
-        for event in recent() {
+        for event in recent {
             match &event.kind {
-                EventKind::Keyframe(Keyframe { artifact, .. }) | EventKind::Tiles(Tiles { artifact, .. }) => {
-                    let pending =
-                        frames.entry(artifact).or_insert_with(|| Pending { only_tiles: true, ..Pending::default() });
+                EventKind::Keyframe(Keyframe { artifact, .. }) | EventKind::Tiles(Tiles { artifact, .. })
+                    if event.sequence > seen(artifact) =>
+                {
+                    let pending = frames.entry(artifact).or_insert_with(blank);
                     pending.events.push(event);
                     pending.bytes += size(&event.kind);
                     pending.only_tiles &= matches!(event.kind, EventKind::Tiles(_));
@@ -141,111 +228,62 @@ impl Log {
                 _ => {}
             }
         }
-        let superseded = |event: &RunEvent| match event.kind {
-            EventKind::Progress(_) => event.sequence < newest_progress,
-            EventKind::Heartbeat => event.sequence < self.last,
-            _ => false,
-        };
-        let is_frame = |event: &RunEvent| matches!(event.kind, EventKind::Keyframe(_) | EventKind::Tiles(_));
-        let plain =
-            old.chain(recent()).filter(|event| !is_frame(event) && !superseded(event)).min_by_key(|e| e.sequence);
+        (frames, newest_progress)
+    }
+
+    /// When a frame may be given that would come too soon now. Nothing waits once the run has finished.
+    fn held_until(&self, candidate: &Candidate<'_>, reader: &Reader<'_>) -> Option<Instant> {
         let finished = self.entries.back().is_some_and(|entry| matches!(entry.event.kind, EventKind::Finished(_)));
+        if reader.interval.is_zero() || finished {
+            return None;
+        }
+        let name = match candidate {
+            Candidate::AsIs(event) => artifact(&event.kind)?,
+            Candidate::Tiles(pending) => artifact(&pending.events.first()?.kind)?,
+            Candidate::Whole(name, _) => name,
+        };
+        reader.seen.get(name).map(|seen| seen.at + reader.interval).filter(|wake| *wake > Instant::now())
+    }
+}
 
-        // The candidate of each artifact; the lowest sequence number of all comes first, so that one number is enough to
-        // resume from.
-        let mut first: Option<(u64, Candidate<'_>)> = plain.map(|event| (event.sequence, Candidate::AsIs(event)));
-        let behind = self.evicted.iter().filter(|(_, sequence)| **sequence > reader.after).map(|(id, _)| id);
-        let names: std::collections::BTreeSet<&Arc<str>> = behind.clone().chain(frames.keys().copied()).collect();
-        let behind: std::collections::BTreeSet<&Arc<str>> = behind.collect();
-        for name in names {
-            let pending = frames.get(name);
-            let candidate = if behind.contains(name) {
-                let skipped = pending.map_or(0, |pending| pending.events.len() as u64);
-                Candidate::Whole(name, skipped)
-            } else if let Some(pending) = pending {
-                self.choose(name, pending, reader, artifacts)
-            } else {
-                continue;
-            };
-            let Some(sequence) = candidate.sequence(artifacts) else { continue };
-            if first.as_ref().is_none_or(|(lowest, _)| sequence < *lowest) {
-                let wake = reader.shown.get(name).map(|shown| *shown + reader.interval);
-                let held = wake.filter(|wake| !finished && !reader.interval.is_zero() && *wake > Instant::now());
-                first = Some((sequence, held.map_or(candidate, Candidate::Held)));
+impl Pending<'_> {
+    fn sequence(&self) -> Option<u64> {
+        self.lost.or_else(|| self.events.first().map(|event| event.sequence))
+    }
+
+    fn skipped(&self) -> u64 {
+        // How many were lost is not known; one at least.
+        (self.events.len() as u64 + u64::from(self.lost.is_some())).saturating_sub(1)
+    }
+
+    fn candidate<'a>(&'a self, name: &'a Arc<str>, reader: &Reader<'_>, artifacts: &Artifacts) -> Candidate<'a> {
+        let count = self.events.len();
+        if let (None, Some(first)) = (self.lost, self.events.first()) {
+            let few = count <= PENDING && !(self.only_tiles && self.bytes > reader.event_bytes);
+            if count == 1 || (reader.interval.is_zero() && few) {
+                return Candidate::AsIs(first);
+            }
+            let whole = artifacts.state(name).map_or(0, |state| state.tensor.bytes());
+            if self.only_tiles && self.bytes <= whole.min(reader.event_bytes) {
+                return Candidate::Tiles(self);
             }
         }
-        match first {
-            None => Next::Nothing(None),
-            Some((_, candidate)) => self.give(candidate, artifacts),
-        }
-    }
-
-    fn choose<'a>(
-        &self,
-        name: &'a Arc<str>,
-        pending: &Pending<'a>,
-        reader: &Reader<'_>,
-        artifacts: &Artifacts,
-    ) -> Candidate<'a> {
-        let count = pending.events.len();
-        if count == 1
-            || (reader.interval.is_zero()
-                && count <= PENDING
-                && !(pending.only_tiles && pending.bytes > reader.event_bytes))
-        {
-            return Candidate::AsIs(pending.events[0]);
-        }
-        let whole = artifacts.state(name).map_or(0, |state| state.tensor.bytes());
-        if pending.only_tiles && pending.bytes <= whole.min(reader.event_bytes) {
-            return Candidate::Tiles(pending.events.clone());
-        }
-        Candidate::Whole(name, count as u64 - 1)
-    }
-
-    fn give(&self, candidate: Candidate<'_>, artifacts: &Artifacts) -> Next {
-        match candidate {
-            Candidate::AsIs(event) => Next::Event(Arc::clone(event)),
-            Candidate::Held(wake) => Next::Nothing(Some(wake)),
-            Candidate::Tiles(events) => merge(&events).map_or(Next::Nothing(None), |event| Next::Merged(event, 0)),
-            Candidate::Whole(name, skipped) => {
-                let Some((sequence, elapsed, keyframe)) = artifacts.as_keyframe(name) else {
-                    return Next::Nothing(None);
-                };
-                let Some(run) = self.entries.back().map(|entry| Arc::clone(&entry.event.run)) else {
-                    return Next::Nothing(None);
-                };
-                Next::Merged(RunEvent { run, sequence, elapsed, kind: EventKind::Keyframe(keyframe) }, skipped)
-            }
-        }
+        Candidate::Whole(name, self)
     }
 }
 
-enum Candidate<'a> {
-    AsIs(&'a Arc<RunEvent>),
-    /// Several tiles in one event.
-    Tiles(Vec<&'a Arc<RunEvent>>),
-    /// The artifact as it stands; how many frames that leaves out.
-    Whole(&'a Arc<str>, u64),
-    /// A frame that has to wait.
-    Held(Instant),
-}
-
-impl Candidate<'_> {
-    fn sequence(&self, artifacts: &Artifacts) -> Option<u64> {
-        match self {
-            Self::AsIs(event) => Some(event.sequence),
-            Self::Tiles(events) => events.last().map(|event| event.sequence),
-            Self::Whole(name, _) => artifacts.state(name).map(|state| state.last_sequence),
-            Self::Held(_) => None,
-        }
+fn artifact(kind: &EventKind) -> Option<&Arc<str>> {
+    match kind {
+        EventKind::Keyframe(Keyframe { artifact, .. }) | EventKind::Tiles(Tiles { artifact, .. }) => Some(artifact),
+        _ => None,
     }
 }
 
+/// All tiles in one event, in the place of the first.
 fn merge(events: &[&Arc<RunEvent>]) -> Option<RunEvent> {
-    let mut merged = (***events.last()?).clone();
-    let EventKind::Tiles(first) = &events.first()?.kind else { return None };
+    let mut merged = (***events.first()?).clone();
+    merged.elapsed = events.last()?.elapsed;
     let EventKind::Tiles(tiles) = &mut merged.kind else { return None };
-    tiles.base_sequence = first.base_sequence;
     tiles.tiles = events
         .iter()
         .filter_map(|event| if let EventKind::Tiles(tiles) = &event.kind { Some(&tiles.tiles) } else { None })
@@ -290,7 +328,7 @@ mod tests {
     impl Fake {
         fn new(limit: usize) -> Self {
             let map = ArtifactDescriptor { id: "map".into(), kind: ArtifactKind::Map, ..Default::default() };
-            Self { log: Log::new(limit), artifacts: Artifacts::new(vec![map], 1 << 20) }
+            Self { log: Log::new(&Arc::from("r"), limit), artifacts: Artifacts::new(vec![map], 1 << 20) }
         }
         fn push(&mut self, kind: EventKind) {
             let sequence = self.log.last() + 1;
@@ -310,16 +348,21 @@ mod tests {
             self.push(kind);
         }
         fn read(&self, after: u64, interval: Duration) -> Vec<RunEvent> {
-            let (mut after, mut events, shown) = (after, Vec::new(), BTreeMap::new());
+            let (mut after, mut events, mut seen) = (after, Vec::new(), BTreeMap::new());
             loop {
-                let reader = Reader { after, interval, shown: &shown, event_bytes: 1 << 18 };
-                let event = match self.log.next(&reader, &self.artifacts) {
-                    Next::Event(event) => (*event).clone(),
-                    Next::Merged(event, _) => event,
+                let reader = Reader { after, interval, seen: &seen, event_bytes: 1 << 18 };
+                let (event, through) = match self.log.next(&reader, &self.artifacts) {
+                    Next::Event(event) => ((*event).clone(), event.sequence),
+                    Next::Merged { event, through, .. } => (event, through),
                     Next::Nothing(_) => return events,
                 };
                 assert!(event.sequence > after, "sequence numbers grow");
                 after = event.sequence;
+                if artifact(&event.kind).is_some() {
+                    // Long ago: nothing is held back.
+                    let at = Instant::now() - Duration::from_secs(60);
+                    seen.insert(Arc::from("map"), Seen { at, sequence: after, through });
+                }
                 events.push(event);
             }
         }
@@ -362,20 +405,36 @@ mod tests {
     }
 
     #[test]
-    fn resuming_anywhere_leads_to_the_same_map_whether_or_not_the_log_still_has_it_all() {
-        for (limit, interval) in [(1 << 20, 0), (900, 0), (0, 0), (1 << 20, 1000), (900, 1000)] {
-            let whole = sweep(1 << 20);
-            let fake = sweep(limit);
-            for after in 0..=fake.log.last() {
-                // What the client had, from what it has seen up to `after` at full detail.
-                let seen: Vec<_> =
-                    whole.read(0, Duration::ZERO).into_iter().filter(|event| event.sequence <= after).collect();
-                let had = replay(Vec::new(), &seen);
-                let events = fake.read(after, Duration::from_millis(interval));
-                let has = replay(had, &events);
-                assert_eq!(has, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], "limit {limit}, resumed after {after}");
+    fn breaking_off_after_any_event_and_resuming_leads_to_the_same_map() {
+        let modes = [(1 << 20, 0), (900, 0), (0, 0), (1 << 20, 1000), (900, 1000), (2000, 1000)];
+        for (limit, interval) in modes {
+            let first = sweep(limit).read(0, Duration::from_millis(interval));
+            for seen in 0..=first.len() {
+                let had = replay(Vec::new(), &first[..seen]);
+                let after = seen.checked_sub(1).map_or(0, |last| first[last].sequence);
+                for (limit, interval) in modes {
+                    let rest = sweep(limit).read(after, Duration::from_millis(interval));
+                    let map = replay(had.clone(), &rest);
+                    assert_eq!(map, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], "{limit} {interval} after {after}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn a_notice_between_merged_frames_is_not_passed_over() {
+        let mut fake = Fake::new(1 << 20);
+        fake.keyframe();
+        for x in 0..40 {
+            fake.tile(x % 8, x as f32);
+            if x == 20 {
+                fake.push(EventKind::Notice { reason: "SETTLED".into(), message: String::new() });
+            }
+        }
+        let events = fake.read(0, Duration::ZERO);
+        assert!(matches!(&events[..], [frame, notice]
+            if matches!(frame.kind, EventKind::Keyframe(_)) && matches!(notice.kind, EventKind::Notice { .. })));
+        assert_eq!(events[0].sequence, 1, "in the place of the first frame that it replaces");
     }
 
     #[test]
@@ -395,7 +454,7 @@ mod tests {
             fake.tile(x % 8, x as f32);
         }
         let events = fake.read(1, Duration::ZERO);
-        assert!(matches!(&events[..], [RunEvent { kind: EventKind::Keyframe(_), sequence: 41, .. }]));
+        assert!(matches!(&events[..], [RunEvent { kind: EventKind::Keyframe(_), sequence: 2, .. }]));
     }
 
     #[test]
@@ -419,9 +478,9 @@ mod tests {
         fake.keyframe();
         fake.tile(0, 1.0);
         let now = Instant::now();
-        let shown = BTreeMap::from([(Arc::from("map"), now)]);
+        let seen = BTreeMap::from([(Arc::from("map"), Seen { at: now, sequence: 1, through: 1 })]);
         let interval = Duration::from_secs(5);
-        let reader = Reader { after: 1, interval, shown: &shown, event_bytes: 1 << 18 };
+        let reader = Reader { after: 1, interval, seen: &seen, event_bytes: 1 << 18 };
         let Next::Nothing(Some(wake)) = fake.log.next(&reader, &fake.artifacts) else { panic!("held back") };
         assert_eq!(wake, now + interval);
     }

@@ -21,18 +21,7 @@ pub(crate) fn pixels(
 ) -> Result<(Arc<Vec<f32>>, Option<Placement>)> {
     match image {
         ImageSource::Encoded(bytes) => {
-            let encoded_bytes = usize::try_from(limits.image_bytes).unwrap_or(usize::MAX);
-            let picture = imaging::decode(bytes, &imaging::Limits { encoded_bytes, pixels: limits.image_pixels })
-                .map_err(|error| {
-                    let reason = match error {
-                        imaging::Error::TooManyBytes { .. }
-                        | imaging::Error::TooManyPixels { .. }
-                        | imaging::Error::TooMuchMemory { .. } => "IMAGE_TOO_LARGE",
-                        _ => "INVALID_IMAGE",
-                    };
-                    Error::invalid("image", reason, error.to_string())
-                })?;
-            let (pixels, placement) = imaging::fit(&picture, model.fit());
+            let (pixels, placement) = imaging::fit(&decode(bytes, limits)?, model.fit());
             Ok((Arc::new(pixels.data), Some(placement)))
         }
         ImageSource::Pixels { shape, data } => {
@@ -51,6 +40,31 @@ pub(crate) fn pixels(
                 return Err(Error::invalid("image", "INVALID_PIXELS", message));
             }
             Ok((Arc::clone(data), None))
+        }
+    }
+}
+
+fn decode(bytes: &[u8], limits: &Limits) -> Result<imaging::Picture> {
+    let encoded_bytes = usize::try_from(limits.image_bytes).unwrap_or(usize::MAX);
+    imaging::decode(bytes, &imaging::Limits { encoded_bytes, pixels: limits.image_pixels }).map_err(|error| {
+        let reason = match error {
+            imaging::Error::TooManyBytes { .. }
+            | imaging::Error::TooManyPixels { .. }
+            | imaging::Error::TooMuchMemory { .. } => "IMAGE_TOO_LARGE",
+            _ => "INVALID_IMAGE",
+        };
+        Error::invalid("image", reason, error.to_string())
+    })
+}
+
+/// The picture itself, for drawing over it.
+pub(super) fn original(image: &ImageSource, model: &LoadedModel, limits: &Limits) -> Result<imaging::Picture> {
+    match image {
+        ImageSource::Encoded(bytes) => decode(bytes, limits),
+        ImageSource::Pixels { data, .. } => {
+            let [height, width] = model.input();
+            let pixels = imaging::Pixels::new(height, width, data.to_vec());
+            Ok(pixels.map_err(|error| Error::internal("INVALID_PIXELS", error.to_string()))?.to_picture())
         }
     }
 }

@@ -11,11 +11,12 @@ use serde_json::{Map, Value};
 use super::accumulate::Artifacts;
 use super::check::CheckedSpec;
 use super::event::{
-    ArtifactReference, ArtifactState, EventKind, Finished, Outcome, Progress, RunEvent, RunState, Started,
+    ArtifactReference, ArtifactState, EventKind, Finished, Keyframe, Outcome, Progress, RunEvent, RunState, Started,
 };
 use super::log::{Log, Next, Reader};
+use super::spec::ImageSource;
 use super::watcher::Position;
-use super::{RunInfo, clock::Clock, manifest};
+use super::{RunInfo, clock::Clock, manifest, picture};
 use crate::config::Limits;
 use crate::error::{Code, Error, Result};
 
@@ -133,7 +134,7 @@ impl Run {
         let inner = Inner {
             state: RunState::Queued,
             cause: None,
-            log: Log::new(limits.log_bytes),
+            log: Log::new(&name, limits.log_bytes),
             artifacts: Artifacts::new(spec.technique.descriptor.artifacts.clone(), limits.artifact_bytes),
             progress: Progress::default(),
             metrics: std::collections::BTreeMap::new(),
@@ -402,19 +403,32 @@ impl Run {
             return Turn::Ended;
         }
         let reader =
-            Reader { after: position.after, interval, shown: &position.shown, event_bytes: self.limits.event_bytes };
-        let (mut event, skipped) = match inner.log.next(&reader, &inner.artifacts) {
-            Next::Nothing(wake) => return Turn::Nothing(wake),
-            Next::Event(event) => (event, 0),
-            Next::Merged(event, skipped) => (Arc::new(event), skipped),
+            Reader { after: position.after, interval, seen: &position.seen, event_bytes: self.limits.event_bytes };
+        let (mut event, through, skipped) = match inner.log.next(&reader, &inner.artifacts) {
+            Next::Nothing(wake) => {
+                if wake.is_none() {
+                    // All has been given, perhaps under lower numbers: no need to look at it again.
+                    position.after = inner.log.last();
+                }
+                return Turn::Nothing(wake);
+            }
+            Next::Event(event) => (Arc::clone(&event), event.sequence, 0),
+            Next::Merged { event, through, skipped } => (Arc::new(event), through, skipped),
         };
         drop(inner);
         position.after = event.sequence;
         position.skipped += skipped;
         match &event.kind {
-            EventKind::Keyframe(super::event::Keyframe { artifact, .. })
-            | EventKind::Tiles(super::event::Tiles { artifact, .. }) => {
-                position.shown.insert(Arc::clone(artifact), Instant::now());
+            EventKind::Keyframe(Keyframe { artifact, .. }) => position.saw(artifact, event.sequence, through),
+            EventKind::Tiles(tiles) => {
+                let last = position.seen.get(&tiles.artifact).map(|seen| seen.sequence);
+                position.saw(&tiles.artifact, event.sequence, through);
+                // What this watcher was given last, under the number that it knows.
+                if let Some(last) = last.filter(|last| *last != tiles.base_sequence)
+                    && let EventKind::Tiles(tiles) = &mut Arc::make_mut(&mut event).kind
+                {
+                    tiles.base_sequence = last;
+                }
             }
             EventKind::Progress(_) if position.skipped > 0 => {
                 if let EventKind::Progress(progress) = &mut Arc::make_mut(&mut event).kind {
@@ -437,7 +451,12 @@ impl Run {
         let mut inner = self.lock();
         inner.watches += 1;
         inner.watchers.retain(|other| !Arc::ptr_eq(other, signal));
-        if !inner.watchers.is_empty() || inner.state.is_final() {
+        if !inner.watchers.is_empty() {
+            return;
+        }
+        if inner.state.is_final() {
+            // Whoever comes now needs the result, not the way to it.
+            inner.log.trim();
             return;
         }
         let watches = inner.watches;
@@ -460,7 +479,11 @@ impl Run {
     /// Memory that is kept for late watchers and readers.
     pub(crate) fn bytes(&self) -> usize {
         let inner = self.lock();
-        inner.log.bytes() + inner.artifacts.bytes() + 4096
+        let image = match &self.spec.image {
+            ImageSource::Encoded(bytes) => bytes.len(),
+            ImageSource::Pixels { data, .. } => size_of_val(&data[..]),
+        };
+        inner.log.bytes() + inner.artifacts.bytes() + image + 4096
     }
 
     pub(crate) fn trim(&self) {
@@ -488,6 +511,11 @@ impl Run {
             let message = format!("run '{}' has no artifact '{id}' so far; it has: {known}", self.name);
             Error::not_found("artifact", "UNKNOWN_ARTIFACT", message)
         })
+    }
+
+    /// The picture that is explained, upright; one that came as pixels has the model's input size.
+    pub(crate) fn picture(&self) -> Result<whyglass_imaging::Picture> {
+        picture::original(&self.spec.image, &self.spec.model, &self.limits)
     }
 
     pub(crate) fn info(&self) -> RunInfo {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use event_listener::{EventListener, Listener as _};
 
 use super::event::{EventKind, RunEvent};
+use super::log::Seen;
 use super::run::{Run, Signal, Turn};
 use super::store::Store;
 
@@ -36,10 +37,15 @@ pub enum Poll {
 /// A cursor in one run.
 pub(super) struct Position {
     pub after: u64,
-    /// When a frame of each artifact was last delivered.
-    pub shown: BTreeMap<Arc<str>, Instant>,
+    pub seen: BTreeMap<Arc<str>, Seen>,
     /// Frames that were left out since the last progress.
     pub skipped: u64,
+}
+
+impl Position {
+    pub(super) fn saw(&mut self, artifact: &Arc<str>, sequence: u64, through: u64) {
+        self.seen.insert(Arc::clone(artifact), Seen { at: Instant::now(), sequence, through });
+    }
 }
 
 struct Followed {
@@ -95,7 +101,7 @@ impl Watcher {
 
     fn follow(&mut self, run: Arc<Run>, after: u64) {
         run.watched_by(&self.signal);
-        let position = Position { after, shown: BTreeMap::new(), skipped: 0 };
+        let position = Position { after, seen: BTreeMap::new(), skipped: 0 };
         self.runs.push(Followed { run, position, ended: false });
     }
 
