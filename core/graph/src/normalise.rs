@@ -26,7 +26,8 @@ impl Normalization {
     /// Factor and summand per channel.
     fn affine(&self) -> [(f32, f32); 3] {
         std::array::from_fn(|channel| {
-            let (scale, mean, std) = (f64::from(self.scale), f64::from(self.mean[channel]), f64::from(self.std[channel]));
+            let (scale, mean, std) =
+                (f64::from(self.scale), f64::from(self.mean[channel]), f64::from(self.std[channel]));
             ((scale / std) as f32, (-mean / std) as f32)
         })
     }
@@ -67,7 +68,8 @@ pub(crate) fn put_in_front(
         transpose.attributes.insert("perm".into(), Attribute::Ints(vec![0, 2, 3, 1]));
     }
     let mut nodes = steps.nodes;
-    // The last of them makes what the file calls its input.
+    // The last of them makes what the file calls its input, whose shape is then not the file's to say.
+    graph.values[file_input.0 as usize].shape = None;
     nodes.last_mut().expect("there is something to do").outputs = vec![Some(file_input)];
     nodes.append(&mut graph.nodes);
     graph.nodes = nodes;

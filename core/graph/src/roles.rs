@@ -20,7 +20,7 @@ pub(crate) struct Input {
 }
 
 /// Larger pictures than this are a mistake in the file.
-const LARGEST_SIDE: i64 = 1 << 14;
+const LARGEST_SIDE: i64 = 1 << 12;
 
 /// The only input that the graph uses, at the size that it declares, or `size` (height, width) where it is open.
 pub(crate) fn input(graph: &Graph, size: Option<(usize, usize)>) -> Result<Input, Error> {
@@ -118,7 +118,10 @@ fn classes(shape: Option<&[i64]>) -> Option<i64> {
 fn odd(graph: &Graph, id: ValueId) -> String {
     let value = graph.value(id);
     let shape = value.shape.clone().unwrap_or_default();
-    format!("{:?} has shape {shape:?} for one picture, a classifier's is [1, classes] with two classes or more", value.name)
+    format!(
+        "{:?} has shape {shape:?} for one picture, a classifier's is [1, classes] with two classes or more",
+        value.name
+    )
 }
 
 fn reshapes(node: &Node) -> bool {

@@ -1,6 +1,6 @@
-//! Takes out of a graph what does nothing: `Identity`, `Dropout` as it is at inference, nodes that nobody needs.
+//! Takes out of a graph what does nothing, or says it a long way: `Identity`, `Dropout` as it is at inference, nodes that nobody needs.
 
-use crate::{Graph, Node, ValueId};
+use crate::{Attribute, Graph, Node, ValueId};
 use std::collections::{BTreeMap, HashSet};
 
 impl Graph {
@@ -14,6 +14,7 @@ impl Graph {
             for input in node.inputs.iter_mut().flatten() {
                 *input = aliases.get(input).copied().unwrap_or(*input);
             }
+            self.name_type(&mut node);
             match (self.passes_on(&node, &read), node.outputs.first()) {
                 (Some(input), Some(Some(output))) => {
                     aliases.insert(*output, input);
@@ -31,6 +32,18 @@ impl Graph {
         }
         self.outputs = outputs;
         aliases
+    }
+
+    /// `CastLike` a constant is a `Cast` to its type.
+    fn name_type(&self, node: &mut Node) {
+        if node.domain.is_empty()
+            && node.op == "CastLike"
+            && let Some(like) = node.input(1).and_then(|id| self.constant(id))
+        {
+            node.op = "Cast".into();
+            node.attributes = BTreeMap::from([("to".to_owned(), Attribute::Int(like.dtype() as i64))]);
+            node.inputs.truncate(1);
+        }
     }
 
     /// The input that is all that `node` puts out.

@@ -169,13 +169,7 @@ fn add_scores(graph: &mut Graph, one: &mut Observation, scores: Scores) -> (Valu
 }
 
 /// Takes the reserved names from all values of the file that do not mean what they say.
-fn name_reserved(
-    graph: &mut Graph,
-    one: &Observation,
-    pixels: ValueId,
-    scores: Scores,
-    features: Option<ValueId>,
-) {
+fn name_reserved(graph: &mut Graph, one: &Observation, pixels: ValueId, scores: Scores, features: Option<ValueId>) {
     let logits = Some(scores.logits).filter(|id| is_row(one, *id));
     let probabilities = scores.probabilities.filter(|id| is_row(one, *id));
     for (name, meant) in RESERVED.into_iter().zip([Some(pixels), logits, probabilities, features]) {

@@ -65,9 +65,8 @@ impl<R: Runtime> GraphModel<R> {
         if rows == 1 || self.capabilities.free_batch {
             return self.run_once(&fed, &fetches, (rows, height, width), threads);
         }
-        let results = (0..rows).map(|row| {
-            self.run_once(&row_of(&fed, row, rows), &fetches, (1, height, width), threads)
-        });
+        let results =
+            (0..rows).map(|row| self.run_once(&row_of(&fed, row, rows), &fetches, (1, height, width), threads));
         Ok(join(results.collect::<Result<_, _>>()?))
     }
 
@@ -137,7 +136,9 @@ impl<R: Runtime> GraphModel<R> {
         let picture = fed.iter().find(|(_, id, _)| *id == self.landmarks.input);
         let (rows, height, width) = match (picture, fed.first()) {
             (Some((name, _, tensor)), _) => match *tensor.shape() {
-                [n, 3, h, w] if n > 0 && ((h, w) == (height, width) || (self.capabilities.free_size && h > 0 && w > 0)) => {
+                [n, 3, h, w]
+                    if n > 0 && ((h, w) == (height, width) || (self.capabilities.free_size && h > 0 && w > 0)) =>
+                {
                     (n, h, w)
                 }
                 _ => {
@@ -200,7 +201,8 @@ impl<R: Runtime> GraphModel<R> {
             let feeds: Vec<ValueId> = fed.iter().map(|(_, id, _)| *id).collect();
             let question = Question::Run { feeds: feeds.clone(), fetches: computed.clone() };
             let program = self.program(size, threads, question, || plan.cut(&feeds, &computed))?;
-            results = self.execute(&program, fed.iter().map(|(_, _, tensor)| tensor.clone()).collect(), computed.len())?;
+            results =
+                self.execute(&program, fed.iter().map(|(_, _, tensor)| tensor.clone()).collect(), computed.len())?;
         }
         let find = |id: ValueId| {
             let computed = computed.iter().position(|other| *other == id).map(|index| results[index].clone());

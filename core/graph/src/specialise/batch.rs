@@ -107,7 +107,10 @@ mod tests {
     #[test]
     fn windows_folded_into_the_batch_are_left_open() {
         assert_eq!(freed_shape(&[64, 49, 96], &[1, 8, 8, 7, 7, 96], &[64, 49, 96], false), Some(vec![-1, 49, 96]));
-        assert_eq!(freed_shape(&[1, 8, 8, 7, 7, -1], &[64, 7, 7, 96], &[1, 8, 8, 7, 7, 96], false), Some(vec![-1, 8, 8, 7, 7, 96]));
+        assert_eq!(
+            freed_shape(&[1, 8, 8, 7, 7, -1], &[64, 7, 7, 96], &[1, 8, 8, 7, 7, 96], false),
+            Some(vec![-1, 8, 8, 7, 7, 96])
+        );
     }
 
     #[test]

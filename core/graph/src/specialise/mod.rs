@@ -43,7 +43,10 @@ pub(crate) fn observe<R: Runtime>(
     runtime: &R,
 ) -> Result<Observation, Error> {
     let &[fed] = graph.inputs.as_slice() else {
-        return Err(Error::invalid_request(format!("a graph with {} inputs cannot be specialised", graph.inputs.len())));
+        return Err(Error::invalid_request(format!(
+            "a graph with {} inputs cannot be specialised",
+            graph.inputs.len()
+        )));
     };
     let statics = Statics::of(graph);
     let mut instrumented = graph.clone();
@@ -80,7 +83,8 @@ pub(crate) fn observe<R: Runtime>(
         observation.constants.insert(id, Arc::new(next()?));
     }
     for id in measured {
-        let shape = next()?.to_i64().ok_or_else(|| Error::malformed("the engine returns a shape that is not integers"))?;
+        let shape =
+            next()?.to_i64().ok_or_else(|| Error::malformed("the engine returns a shape that is not integers"))?;
         observation.shapes.insert(id, shape);
     }
     for _ in probed {

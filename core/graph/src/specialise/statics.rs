@@ -29,7 +29,9 @@ impl Statics {
             if node.domain.is_empty() && RANDOM.contains(&node.op.as_str()) {
                 continue;
             }
-            let all = |known: &HashSet<ValueId>| node.inputs.iter().flatten().all(|id| known.contains(id));
+            // Of its second input CastLike wants the type, which is always the same.
+            let told = if node.op == "CastLike" { &node.inputs[..node.inputs.len().min(1)] } else { &node.inputs[..] };
+            let all = |known: &HashSet<ValueId>| told.iter().flatten().all(|id| known.contains(id));
             if all(&found.pure) {
                 found.pure.extend(node.outputs.iter().flatten());
             }
@@ -58,9 +60,7 @@ impl Statics {
         let mut wanted: HashSet<ValueId> = graph.outputs.iter().copied().collect();
         for node in &graph.nodes {
             let inputs = node.inputs.iter().flatten();
-            wanted.extend(inputs.filter(|id| {
-                !self.is_static(node) || (self.pure.contains(id) && !self.is_pure(node))
-            }));
+            wanted.extend(inputs.filter(|id| !self.is_static(node) || (self.pure.contains(id) && !self.is_pure(node))));
         }
         let made = graph.nodes.iter().flat_map(|node| node.outputs.iter().flatten()).copied();
         made.filter(|id| self.statics.contains(id) && wanted.contains(id)).collect()
