@@ -123,9 +123,9 @@ fn convert(error: ImageError, format: &'static str, limits: &Limits) -> Error {
 fn to_rgb8(decoded: DynamicImage) -> Vec<u8> {
     match decoded.color() {
         ColorType::Rgb8 | ColorType::L8 => decoded.into_rgb8().into_raw(),
-        ColorType::Rgba8 | ColorType::La8 => over_white(decoded.into_rgba8().as_raw(), 255, |value| u32::from(value)),
+        ColorType::Rgba8 | ColorType::La8 => over_white(decoded.into_rgba8().as_raw(), 255, u32::from),
         // Sixteen bits, with or without alpha: composed first, rounded once.
-        _ => over_white(decoded.into_rgba16().as_raw(), 65_535, |value| u32::from(value)),
+        _ => over_white(decoded.into_rgba16().as_raw(), 65_535, u32::from),
     }
 }
 

@@ -119,7 +119,7 @@ fn resample(
     (new_height, new_width): (usize, usize),
     weights: fn(usize, usize) -> Weights,
 ) -> Vec<f32> {
-    assert!(height * width > 0 && data.len() % (height * width) == 0, "planes of {height}×{width}");
+    assert!(height * width > 0 && data.len().is_multiple_of(height * width), "planes of {height}×{width}");
     assert!(new_height * new_width > 0, "a new size of {new_height}×{new_width}");
     let (down, across) = (weights(height, new_height), weights(width, new_width));
     let mut out = Vec::with_capacity(data.len() / (height * width) * new_height * new_width);

@@ -100,7 +100,7 @@ fn axis(pixels: usize, cells: usize, start: f64, length: f64) -> Vec<Option<Axis
 
 /// Lays a map over a picture. The picture may be a resized copy of the original that `placement` speaks of.
 ///
-/// `alpha` is the map's opacity, 0…1. Pixels outside the placement, and cells that are not finite, stay as they are.
+/// `alpha` is the map's opacity, 0…1; a diverging map is fainter near zero. Pixels outside the placement, and cells that are not finite, stay as they are.
 #[must_use]
 pub fn overlay(
     picture: &Picture,
@@ -119,11 +119,19 @@ pub fn overlay(
         let Some(value) = sample(index / width, index % width) else { continue };
         let position = scale.position(f64::from(value)).clamp(0.0, 1.0);
         let colour = colours[(position * 255.0).round() as usize];
+        let opacity = if colormap.is_diverging() { diverging_opacity(position, alpha) } else { alpha };
         for (channel, over) in pixel.iter_mut().zip(colour) {
-            *channel = (f64::from(*channel) * (1.0 - alpha) + f64::from(over) * alpha).round() as u8;
+            *channel = (f64::from(*channel) * (1.0 - opacity) + f64::from(over) * opacity).round() as u8;
         }
     }
     Picture::from_parts(picture.width(), picture.height(), rgb)
+}
+
+/// White over everything that is near zero would hide the picture where the map says least: there it is fainter, down to
+/// the square of the opacity, which leaves an opaque map opaque.
+fn diverging_opacity(position: f64, alpha: f64) -> f64 {
+    let strength = (3.0 * (position - 0.5).abs()).min(1.0);
+    alpha.powf(2.0 - strength)
 }
 
 /// The map's value at a pixel (row, column) of a picture; `None` where the model did not look or nothing was computed.
@@ -213,6 +221,13 @@ mod tests {
         let white = Picture::new(1, 1, vec![255; 3]).unwrap();
         let shown = overlay(&white, &map, &Placement::whole(1, 1), Colormap::Jet, &UNIT, 0.5);
         assert_eq!(shown.rgb(), [192, 128, 128]);
+    }
+
+    #[test]
+    fn a_diverging_map_is_faint_at_zero_and_full_from_a_third_on() {
+        assert_eq!(diverging_opacity(0.5, 0.5), 0.25);
+        assert_eq!(diverging_opacity(0.1, 0.5), 0.5);
+        assert_eq!(diverging_opacity(0.5, 1.0), 1.0);
     }
 
     #[test]

@@ -1,0 +1,242 @@
+//! From a plan to results: creates the runs, follows their events, and writes each result as its run ends.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use whyglass_engine::{EventKind, Finished, ImageSource, RunEvent, RunName, RunSpec, RunState, Target};
+use whyglass_imaging::{Picture, Sheet, SheetRow};
+
+use super::figures::{Caption, Style, png};
+use super::folder::Folder;
+use super::frames::Frames;
+use super::interrupt::Interrupt;
+use super::params::Params;
+use super::plan::{Job, Plan};
+use super::progress::{Display, Meter};
+use super::report::{Document, Story, exit, is_picture, write_artifact};
+use super::runner::Runner;
+use crate::cli::classify::percent;
+use crate::cli::failure::{Exit, Failure};
+
+/// How many runs are asked for at a time; an engine's queue takes them all.
+const AT_ONCE: usize = 32;
+
+/// What all runs have in common.
+pub(crate) struct Request<'a> {
+    pub(crate) params: &'a Params,
+    pub(crate) target: Option<Target>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) max_duration: Option<Duration>,
+    /// Draw every intermediate state.
+    pub(crate) frames: bool,
+    /// Say nothing on standard output.
+    pub(crate) quiet: bool,
+}
+
+/// What became of a job.
+pub(crate) struct JobResult {
+    pub(crate) document: Document,
+    pub(crate) exit: Exit,
+    /// What stands on the sheet.
+    figure: Option<Picture>,
+}
+
+/// Runs everything. Fewer results than jobs mean that Ctrl-C came before the rest was begun.
+pub(crate) fn run_all(
+    runner: &Arc<dyn Runner>,
+    plan: &Plan,
+    request: &Request<'_>,
+    folder: &Folder,
+    style: &Style,
+) -> Result<Vec<JobResult>, Failure> {
+    let interrupt = Interrupt::install(runner)?;
+    let session = Session { runner: runner.as_ref(), plan, request, folder, style };
+    let mut results = Vec::new();
+    for jobs in plan.jobs.chunks(AT_ONCE) {
+        if interrupt.pressed() {
+            break;
+        }
+        results.extend(session.run(jobs, &interrupt)?);
+    }
+    if plan.jobs.len() > 1 {
+        let path = folder.write("sheet.png", &png(&sheet(plan, &results).render())?)?;
+        if !request.quiet {
+            println!("{}", path.display());
+        }
+    }
+    Ok(results)
+}
+
+struct Session<'a> {
+    runner: &'a dyn Runner,
+    plan: &'a Plan,
+    request: &'a Request<'a>,
+    folder: &'a Folder,
+    style: &'a Style,
+}
+
+/// A run that has been created.
+struct Active<'a> {
+    index: usize,
+    job: &'a Job,
+    caption: Caption,
+    story: Story,
+    frames: Frames,
+    meter: Meter,
+}
+
+impl<'a> Session<'a> {
+    fn run(&self, jobs: &'a [Job], interrupt: &Interrupt) -> Result<Vec<JobResult>, Failure> {
+        let captions = jobs.iter().map(|job| self.caption(job)).collect::<Result<Vec<_>, _>>()?;
+        let names = self.runner.create(jobs.iter().map(|job| self.spec(job)).collect())?;
+        interrupt.watch_over(&names, self.runner);
+        let display = Display::new(self.request.quiet);
+        let mut active: HashMap<RunName, Active<'_>> = HashMap::new();
+        for (index, ((job, caption), name)) in jobs.iter().zip(captions).zip(&names).enumerate() {
+            let meter = display.run(self.title(job));
+            let (story, frames) = (Story::default(), Frames::default());
+            active.insert(name.clone(), Active { index, job, caption, story, frames, meter });
+        }
+        let mut events = self.runner.watch(&names)?;
+        let mut results: Vec<Option<JobResult>> = jobs.iter().map(|_| None).collect();
+        while let Some(event) = events.next()? {
+            let Some(run) = active.get_mut(&*event.run) else { continue };
+            if let EventKind::Finished(finished) = &event.kind {
+                run.meter.finish();
+                let result = self.finish(&event.run, run, finished)?;
+                display.say(&verdict(&self.title(run.job), finished));
+                results[run.index] = Some(result);
+                active.remove(&*event.run);
+            } else {
+                self.note(run, &event, &display)?;
+            }
+        }
+        if let Some(lost) = active.values().next() {
+            let message = format!("{}: the run was given up before it ended", self.title(lost.job));
+            return Err(Failure::failed(message));
+        }
+        Ok(results.into_iter().flatten().collect())
+    }
+
+    fn note(&self, run: &mut Active<'_>, event: &RunEvent, display: &Display) -> Result<(), Failure> {
+        match &event.kind {
+            EventKind::Started(started) => run.story.started = Some(Arc::clone(started)),
+            EventKind::Progress(progress) => run.meter.update(progress),
+            EventKind::Metrics(values) => run.story.metrics.extend(values.clone()),
+            EventKind::Notice { reason, message } => {
+                display.say(&format!("note: {message}"));
+                run.story.notices.push((reason.clone(), message.clone()));
+            }
+            EventKind::Keyframe(frame) if self.request.frames => {
+                run.frames.keyframe(frame, event.sequence);
+                self.draw_frame(run, &frame.artifact, event.sequence)?;
+            }
+            EventKind::Tiles(tiles) if self.request.frames && run.frames.tiles(tiles, event.sequence).is_some() => {
+                self.draw_frame(run, &tiles.artifact, event.sequence)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn draw_frame(&self, run: &Active<'_>, artifact: &str, sequence: u64) -> Result<(), Failure> {
+        let Some(state) = run.frames.get(artifact) else { return Ok(()) };
+        let picture = &self.plan.pictures[run.job.picture].picture;
+        if let Some(figure) = run.caption.figure(state, picture, run.story.started.as_deref(), self.style)? {
+            let name = format!("frames/{artifact}-{sequence:06}.png");
+            self.folder.inside(&run.job.folder).write(&name, &png(&figure)?)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self, name: &str, run: &mut Active<'_>, finished: &Finished) -> Result<JobResult, Failure> {
+        let job = run.job;
+        run.caption.stopped = finished.state == RunState::Stopped;
+        let file = &self.plan.pictures[job.picture];
+        let folder = self.folder.inside(&job.folder);
+        let started = run.story.started.as_deref();
+        let mut document = Document::new(&job.technique, &job.model, &file.name, &run.story, finished);
+        let mut shown = None;
+        for reference in &finished.artifacts {
+            let artifact = self.runner.artifact(name, &reference.id)?;
+            let (described, figure) =
+                write_artifact(&folder, &artifact, &file.picture, started, &run.caption, self.style)?;
+            if !self.request.quiet && figure.is_some() && run.caption.is_main(&artifact.id) {
+                let class = document.target.as_ref().and_then(|target| target["label"].as_str()).unwrap_or_default();
+                let path = folder.path(&format!("{}.png", artifact.id));
+                println!("{}", [class, &path.display().to_string()].join("  ").trim());
+            }
+            if shown.is_none() && is_picture(artifact.kind) && run.caption.is_main(&artifact.id) {
+                shown = figure;
+            }
+            document.artifacts.push(described);
+        }
+        folder.write("result.json", &document.bytes()?)?;
+        let exit = exit(finished);
+        if exit == Exit::Failed {
+            eprintln!("error: {}: {}", self.title(job), finished.status.message);
+        }
+        Ok(JobResult { document, exit, figure: shown })
+    }
+
+    fn caption(&self, job: &Job) -> Result<Caption, Failure> {
+        let descriptor = self.runner.technique(&job.technique)?;
+        let technique = if descriptor.title.is_empty() { job.technique.clone() } else { descriptor.title };
+        let model = self.runner.model_title(&job.model);
+        Ok(Caption { technique, model, artifacts: descriptor.artifacts, stopped: false })
+    }
+
+    fn spec(&self, job: &Job) -> RunSpec {
+        RunSpec {
+            model: job.model.clone(),
+            technique: job.technique.clone(),
+            image: ImageSource::Encoded(self.plan.pictures[job.picture].encoded.clone()),
+            target: self.request.target.clone(),
+            params: self.request.params.get(&job.technique).cloned().unwrap_or_default(),
+            seed: self.request.seed,
+            max_duration: self.request.max_duration,
+        }
+    }
+
+    /// How a run is called in lines for people: no more than what tells it from the others.
+    fn title(&self, job: &Job) -> String {
+        let mut name = job.technique.clone();
+        if self.plan.jobs.iter().any(|other| other.model != job.model) {
+            name.push_str(&format!(" {}", job.model));
+        }
+        if self.plan.pictures.len() > 1 {
+            name.push_str(&format!(" {}", self.plan.pictures[job.picture].name));
+        }
+        name
+    }
+}
+
+fn verdict(title: &str, finished: &Finished) -> String {
+    let how = match finished.state {
+        RunState::Succeeded => "done".to_owned(),
+        RunState::Stopped => "ended early, with what there was".to_owned(),
+        RunState::Cancelled => "cancelled".to_owned(),
+        _ => "failed".to_owned(),
+    };
+    format!("{title}: {how}")
+}
+
+/// Pictures and models in rows, techniques in columns.
+fn sheet(plan: &Plan, results: &[JobResult]) -> Sheet {
+    let mut rows: Vec<SheetRow> = Vec::new();
+    for (index, job) in plan.jobs.iter().enumerate() {
+        if index % plan.techniques.len() == 0 {
+            let best = results.get(index).and_then(|result| result.document.scores.first());
+            let seen = best.map_or_else(String::new, |score| {
+                let probability = score["probability"].as_f64().unwrap_or_default() as f32;
+                format!(" · {} {}", score["label"].as_str().unwrap_or_default(), percent(probability).trim())
+            });
+            let heading = format!("{} · {}{seen}", plan.pictures[job.picture].name, job.model);
+            rows.push(SheetRow { heading, figures: Vec::new() });
+        }
+        let figure = results.get(index).and_then(|result| result.figure.clone());
+        rows.last_mut().expect("a row was begun").figures.push(figure);
+    }
+    Sheet { title: String::new(), rows }
+}

@@ -1,0 +1,127 @@
+//! `whyglass explain`: techniques × models × pictures, computed in this process or by a server, and written to a folder.
+//!
+//! Both ways go through one [`runner::Runner`], and everything after it is the same code, so that the same seed gives the
+//! same bytes.
+
+mod figures;
+mod folder;
+mod follow;
+mod frames;
+mod interrupt;
+mod local;
+mod messages;
+mod params;
+mod plan;
+mod progress;
+mod remote;
+mod report;
+mod runner;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use whyglass_imaging::Colormap;
+
+use super::failure::{Exit, Failure};
+use super::picture;
+use super::places::Places;
+use super::table::print_json;
+use folder::Folder;
+use plan::Plan;
+use runner::Runner;
+
+/// Explain what a model sees in pictures, with one technique or several.
+///
+/// One run writes result.json, the raw numbers (.npy) and figures (.png) into --out; several write into
+/// OUT/<picture>/<model>/<technique>/, and OUT/sheet.png sets them side by side. Ctrl-C ends early and keeps the best so far.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit status: 0 done, 1 failed, 2 refused, 3 ended early with the best result so far.")]
+pub(crate) struct Args {
+    /// Names from `whyglass techniques`, separated by commas.
+    #[arg(value_delimiter = ',', value_name = "TECHNIQUE[,…]", num_args = 1, required = true)]
+    techniques: Vec<String>,
+    /// Names from `whyglass models`, or paths of model files, separated by commas.
+    #[arg(value_delimiter = ',', value_name = "MODEL[,…]", num_args = 1, required = true)]
+    models: Vec<String>,
+    /// PNG, JPEG, WebP, BMP or GIF; several by spaces or commas.
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<PathBuf>,
+    /// A parameter of the technique; the value is JSON or plain text. With several techniques, TECHNIQUE.NAME=VALUE is for
+    /// one of them.
+    #[arg(short, long = "param", value_name = "NAME=VALUE")]
+    params: Vec<String>,
+    /// The class to explain, as index or label [default: what the model sees].
+    #[arg(long, value_name = "CLASS")]
+    target: Option<String>,
+    /// Short for -p layer=NAME.
+    #[arg(long, value_name = "NAME")]
+    layer: Option<String>,
+    /// The same seed gives the same result [default: drawn, and written down].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// End then, with the best result so far: 500ms, 30s, 5m.
+    #[arg(long, value_name = "TIME", value_parser = params::duration)]
+    max_duration: Option<Duration>,
+    /// Where results are written.
+    #[arg(long, value_name = "DIR", default_value = "out")]
+    out: PathBuf,
+    /// Draw every intermediate state too, into frames/.
+    #[arg(long)]
+    frames: bool,
+    /// turbo, viridis, magma, inferno, jet or red-blue [default: turbo; red-blue for signed maps].
+    #[arg(long, value_name = "NAME", value_parser = colormap)]
+    colormap: Option<Colormap>,
+    /// How much of the picture the map covers, 0 to 1.
+    #[arg(long, value_name = "OPACITY", default_value_t = 0.5, value_parser = params::opacity)]
+    alpha: f64,
+    /// Let this server do it: http://127.0.0.1:50051
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// Print result.json (several: an array) on standard output, and nothing else there.
+    #[arg(long)]
+    json: bool,
+}
+
+fn colormap(name: &str) -> Result<Colormap, String> {
+    name.parse().map_err(|error: whyglass_imaging::Error| error.to_string())
+}
+
+pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
+    // All that can be wrong without asking the engine comes first, so that it costs nothing.
+    let params = params::parse(&args.params, args.layer.as_deref(), &args.techniques)?;
+    let pictures = args.images.iter().map(|path| picture::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let plan = Plan::new(&args.techniques, &args.models, pictures)?;
+    let folder = Folder::create(&args.out)?;
+    let runner: Arc<dyn Runner> = match &args.server {
+        Some(url) => Arc::new(remote::Remote::connect(url)?),
+        None => Arc::new(local::Local::new(places.engine()?)),
+    };
+    let look = figures::Style { colormap: args.colormap, alpha: args.alpha };
+    let request = follow::Request {
+        params: &params,
+        target: args.target.as_deref().map(params::target),
+        seed: args.seed,
+        max_duration: args.max_duration,
+        frames: args.frames,
+        quiet: args.json,
+    };
+    let results = follow::run_all(&runner, &plan, &request, &folder, &look)?;
+    if args.json {
+        let documents: Vec<_> = results.iter().map(|result| &result.document).collect();
+        match documents.as_slice() {
+            [only] => print_json(only)?,
+            several => print_json(several)?,
+        }
+    }
+    let exits = || results.iter().map(|result| result.exit);
+    let failed = exits().any(|exit| exit == Exit::Failed);
+    let stopped = exits().any(|exit| exit == Exit::Stopped) || results.len() < plan.jobs.len();
+    Ok(if failed {
+        Exit::Failed
+    } else if stopped {
+        Exit::Stopped
+    } else {
+        Exit::Done
+    })
+}

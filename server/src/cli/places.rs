@@ -1,0 +1,83 @@
+//! Where plugins and models are looked for, and the engine that is started with them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use whyglass_engine::{Engine, PluginState};
+use whyglass_server::config::{Config, EngineOptions, ServeOptions};
+
+use super::failure::Failure;
+
+/// Flags that every command has.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Places {
+    /// A configuration file (TOML); flags win over it.
+    #[arg(long, value_name = "FILE", global = true, env = "WHYGLASS_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) engine: EngineOptions,
+}
+
+impl Places {
+    /// Flags, variables and file put together. Folders that were named must be there; the default ones may be missing.
+    pub(crate) fn config(&self, serve: ServeOptions) -> Result<Config, Failure> {
+        for (flag, folders) in [("--plugins", &self.engine.plugins), ("--models", &self.engine.models)] {
+            if let Some(missing) = folders.iter().find(|folder| !folder.is_dir()) {
+                return Err(Failure::refused(format!("{flag} {}: there is no such folder", missing.display())));
+            }
+        }
+        let config = Config::resolve(self.config.as_deref(), self.engine.clone(), serve);
+        let mut config = config.map_err(Failure::refused)?;
+        let named = |folders: &[PathBuf]| !folders.is_empty();
+        if self.config.is_none() && !named(&self.engine.plugins) {
+            config.engine.plugins.retain(|folder| folder.is_dir());
+        }
+        if self.config.is_none() && !named(&self.engine.models) {
+            config.engine.models.retain(|folder| folder.is_dir());
+        }
+        Ok(config)
+    }
+
+    /// An engine in this process, for someone who may name a model by its path.
+    pub(crate) fn engine(&self) -> Result<Arc<Engine>, Failure> {
+        let mut config = self.config(ServeOptions::default())?.engine;
+        config.allow_model_paths = true;
+        start(config)
+    }
+}
+
+/// Starts an engine and warns of plugins that it does not use.
+pub(crate) fn start(config: whyglass_engine::Config) -> Result<Arc<Engine>, Failure> {
+    let engine = Engine::start(config)?;
+    for plugin in engine.plugins() {
+        if plugin.state == PluginState::Refused {
+            tracing::warn!("the plugin {} is not used: {}", plugin.id, plugin.state_reason);
+        }
+    }
+    Ok(engine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(engine: EngineOptions) -> Places {
+        Places { config: None, engine }
+    }
+
+    #[test]
+    fn a_named_folder_that_is_missing_is_an_error() {
+        let models = vec![PathBuf::from("no/such/folder")];
+        let failure =
+            places(EngineOptions { models, ..Default::default() }).config(ServeOptions::default()).unwrap_err();
+        assert_eq!(failure.to_string(), "error: --models no/such/folder: there is no such folder");
+    }
+
+    #[test]
+    fn named_folders_replace_the_default() {
+        let folder = tempfile::tempdir().unwrap();
+        let plugins = vec![folder.path().to_owned()];
+        let config = places(EngineOptions { plugins, ..Default::default() }).config(ServeOptions::default()).unwrap();
+        assert_eq!(config.engine.plugins, [folder.path()]);
+    }
+}
