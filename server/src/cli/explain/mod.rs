@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Names from `whyglass models`, or paths of model files, separated by commas.
     #[arg(value_delimiter = ',', value_name = "MODEL[,…]", num_args = 1, required = true)]
     models: Vec<String>,
-    /// PNG, JPEG, WebP, BMP or GIF; several by spaces or commas.
+    /// PNG, JPEG, WebP, BMP or GIF; several are explained one by one.
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
     /// A parameter of the technique; the value is JSON or plain text. With several techniques, TECHNIQUE.NAME=VALUE is for
