@@ -77,3 +77,41 @@ impl Graph {
         self.constants.retain(|id, _| needed.contains(id));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tensor;
+    use std::sync::Arc;
+
+    fn node(op: &str, inputs: &[ValueId], output: ValueId) -> Node {
+        Node {
+            name: op.into(),
+            domain: String::new(),
+            op: op.into(),
+            inputs: inputs.iter().copied().map(Some).collect(),
+            outputs: vec![Some(output)],
+            attributes: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn what_passes_its_input_on_goes_and_is_remembered() {
+        let mut graph = Graph { opset: 17, ..Graph::default() };
+        let [x, like, a, b, c, d] = ["x", "like", "a", "b", "c", "d"].map(|name| graph.add_value(name, None));
+        graph.inputs = vec![x];
+        graph.outputs = vec![d];
+        graph.constants.insert(like, Arc::new(Tensor::f64(&[], &[0.0])));
+        graph.nodes = vec![
+            node("Identity", &[x], a),
+            node("Dropout", &[a], b),
+            node("CastLike", &[b, like], c),
+            node("Identity", &[c], d),
+        ];
+        let aliases = graph.drop_identities();
+        assert_eq!(aliases, BTreeMap::from([(a, x), (b, x), (d, c)]));
+        assert_eq!(graph.outputs, [c]);
+        assert_eq!((graph.nodes.len(), graph.nodes[0].op.as_str()), (1, "Cast"));
+        assert_eq!((graph.nodes[0].int("to", 0), graph.nodes[0].inputs.as_slice()), (11, &[Some(x)][..]));
+    }
+}

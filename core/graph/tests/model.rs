@@ -73,6 +73,25 @@ fn a_batch_that_was_baked_in_is_freed() {
 }
 
 #[test]
+fn a_class_token_of_one_row_is_repeated_for_every_row() {
+    let network = Network::new("data", &[1, 3, 4, 4])
+        .weight("token", &[1, 3, 1])
+        .weight("w", &[51, 3])
+        .integers("tokens", &[1, 3, 16])
+        .integers("row", &[1, 51])
+        .node("patches = Reshape(data, tokens)", &[])
+        .node("all = Concat(token, patches)", &[("axis!", &[2])])
+        .node("flat = Reshape(all, row)", &[])
+        .node("y = MatMul(flat, w)", &[])
+        .output("y");
+    let model = load(&network);
+    assert!(model.capabilities().free_batch);
+    let batch = pictures(4, 4, 4);
+    let logits = run(&model, &[("input", batch.clone())], "logits");
+    assert_close(&logits.rows(3, 1), &run(&model, &[("input", batch.rows(3, 1))], "logits"), 1e-9);
+}
+
+#[test]
 fn rows_that_would_mix_are_run_one_by_one() {
     let network = Network::new("data", &[-1, 3, 4, 4])
         .weight("w", &[48, 3])
