@@ -3,9 +3,22 @@
 //! This plugin is the edge of the engine underneath: its library, its memory, its threads, its errors. What a network
 //! means (layers, cuts, derivatives, batches) is the graph crate's.
 
+mod backend;
+mod descriptor;
+mod error;
 mod library;
+mod model;
 mod runtime;
 mod value;
 mod weights;
 
+pub use backend::OnnxRuntime;
 pub use runtime::{OrtError, OrtRuntime, Program};
+
+/// Of the plugin, and of its only back end.
+const ID: &str = "onnxruntime";
+
+whyglass_sdk::export_plugin! {
+    id: ID,
+    backends: [OnnxRuntime::beside_this_plugin()],
+}

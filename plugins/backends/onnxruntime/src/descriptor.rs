@@ -1,0 +1,90 @@
+//! What the graph crate knows of a model, as the plugin interface says it.
+
+use crate::runtime::OrtRuntime;
+use whyglass_graph::{GraphModel, Runtime};
+use whyglass_sdk::json::{self, Capability};
+
+/// Multiply–accumulates that a batch may cost: about a tenth of a second on two cores, so that a stop is felt at once.
+const BATCH_MACS: u64 = 8_000_000_000;
+/// Rows that fill the engine's kernels; more gain nothing.
+const MOST_ROWS: u64 = 8;
+
+/// Describes `model`. Labels are the engine's.
+pub(crate) fn describe(model: &GraphModel<OrtRuntime>) -> json::ModelDescriptor {
+    let (height, width) = model.input_size();
+    json::ModelDescriptor {
+        input: Some(json::InputSize { height: height as u32, width: width as u32 }),
+        classes: model.classes() as u32,
+        labels: Vec::new(),
+        mean_colour: model.mean_colour(),
+        layers: model.layers().iter().map(layer).collect(),
+        feature_layer: model.feature_layer().map(str::to_owned),
+        capabilities: capabilities(model.capabilities()),
+        concurrency: 0,
+        device: "cpu".into(),
+        backend: crate::ID.into(),
+        runtime: model.runtime().name(),
+        preferred_batch: preferred_batch(model.macs()),
+        macs: model.macs(),
+    }
+}
+
+fn preferred_batch(macs: u64) -> u32 {
+    (BATCH_MACS / macs.max(1)).clamp(1, MOST_ROWS) as u32
+}
+
+fn capabilities(proven: whyglass_graph::Capabilities) -> Vec<Capability> {
+    let all = [
+        (true, Capability::InnerFeeds),
+        (proven.gradients, Capability::Gradients),
+        (proven.guided_rules, Capability::GuidedRules),
+        (proven.free_size, Capability::FreeSize),
+    ];
+    all.into_iter().filter_map(|(has, capability)| has.then_some(capability)).collect()
+}
+
+fn layer(layer: &whyglass_graph::Layer) -> json::Layer {
+    json::Layer {
+        id: layer.id.clone(),
+        op: layer.op.clone(),
+        shape: layer.shape.clone(),
+        spatial: layer.spatial,
+        differentiable: layer.differentiable,
+        reason: layer.reason.clone(),
+        receptive_field: layer.receptive_field.map(|field| json::ReceptiveField {
+            size: field.size,
+            stride: field.stride,
+            start: field.start,
+        }),
+        parameters: layer.parameters,
+    }
+}
+
+/// The options of the graph crate that `options` stand for.
+pub(crate) fn options(options: &json::LoadOptions) -> whyglass_graph::Options {
+    whyglass_graph::Options {
+        input_size: options.input.map(|size| (size.height as usize, size.width as usize)),
+        normalization: options.normalize.map(|normalize| whyglass_graph::Normalization {
+            scale: normalize.scale,
+            mean: normalize.mean,
+            std: normalize.std,
+            bgr: normalize.bgr,
+        }),
+        feature_layer: options.feature_layer.clone(),
+        logits: None,
+        threads: options.threads as usize,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_smaller_the_more_a_picture_costs() {
+        assert_eq!(preferred_batch(385_000_000), 8, "EfficientNet-Lite0");
+        assert_eq!(preferred_batch(4_100_000_000), 1, "ResNet-50");
+        assert_eq!(preferred_batch(0), 8);
+        assert_eq!(preferred_batch(15_400_000_000), 1, "VGG-16");
+    }
+}
