@@ -86,7 +86,9 @@ pub fn differentiate(graph: &Graph, query: &Query, derived: &DerivedConstants) -
     outputs.extend(&query.fetches);
     build.set_scope("");
     set_outputs(&mut build, &outputs)?;
-    prune(build.finish())
+    // What no output needs goes: the forward part may have been asked for less than it computes.
+    let whole = build.finish();
+    whole.cut(&whole.inputs, &whole.outputs)
 }
 
 /// `graph` with the feeds as its inputs, and no longer computed.
@@ -194,27 +196,4 @@ fn set_outputs(build: &mut Builder<'_>, outputs: &[ValueId]) -> Result<(), Error
     }
     build.graph_mut().outputs = distinct;
     Ok(())
-}
-
-/// Drops the nodes and constants that no output needs.
-fn prune(mut graph: Graph) -> Result<Graph, Error> {
-    let mut needed: HashSet<ValueId> = graph.outputs.iter().copied().collect();
-    let mut keep = vec![false; graph.nodes.len()];
-    for (node, keep) in graph.nodes.iter().zip(&mut keep).rev() {
-        if node.outputs.iter().flatten().any(|value| needed.contains(value)) {
-            *keep = true;
-            for output in node.outputs.iter().flatten() {
-                needed.remove(output);
-            }
-            needed.extend(node.inputs.iter().flatten());
-        }
-    }
-    graph.constants.retain(|value, _| needed.contains(value));
-    let given = |value: &ValueId| graph.inputs.contains(value) || graph.constants.contains_key(value);
-    if let Some(value) = needed.iter().filter(|value| !given(value)).min() {
-        return Err(Error::NotFed { name: graph.value(*value).name.clone() });
-    }
-    let mut keep = keep.into_iter();
-    graph.nodes.retain(|_| keep.next().expect("one flag per node"));
-    Ok(graph)
 }

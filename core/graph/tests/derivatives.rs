@@ -109,6 +109,10 @@ fn feeding_one_part_of_a_split_leaves_the_other() {
     let y = net.node("Mul", &[parts[0], parts[1]]);
     assert_eq!(net.gradient(&[(y, &[1.0])], &[x]), [vec![-1.0, 3.0]]);
     assert_eq!(net.gradient(&[(parts[1], &[5.0])], &[x]), [vec![0.0, 5.0]]);
+    let query = Query { feeds: vec![x, parts[0]], cotangents: vec![(y, Fed)], wrt: vec![x], ..Query::default() };
+    let graph = differentiate(&net.graph, &query, &DerivedConstants::default()).unwrap();
+    let inputs = [Tensor::f64(&[2], &[3.0, -1.0]), Tensor::f64(&[1], &[7.0]), Tensor::f64(&[1], &[1.0])];
+    assert_eq!(net::execute(&graph, &inputs), [vec![0.0, 7.0]]);
 }
 
 #[test]

@@ -19,10 +19,10 @@ pub(super) fn resolve(node: &Node, kernel: &[i64], sizes: &[i64]) -> Option<Wind
     }
     match node.string("auto_pad").unwrap_or("NOTSET") {
         mode @ ("SAME_UPPER" | "SAME_LOWER") => {
-            for axis in 0..axes {
+            for (axis, size) in sizes.iter().enumerate() {
                 let stride = window.strides[axis];
-                let outputs = (sizes[axis] + stride - 1) / stride;
-                let total = ((outputs - 1) * stride + window.extent(axis) - sizes[axis]).max(0);
+                let outputs = (size + stride - 1) / stride;
+                let total = ((outputs - 1) * stride + window.extent(axis) - size).max(0);
                 let less = total / 2;
                 window.before[axis] = if mode == "SAME_UPPER" { less } else { total - less };
                 window.after[axis] = total - window.before[axis];

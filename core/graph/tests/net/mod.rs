@@ -1,5 +1,7 @@
 //! Builds small graphs and runs them on the reference runtime, value by value, so that every shape is known at once.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use whyglass_graph::{
     Attribute, CompileOptions, CotangentKind, DerivedConstants, Graph, Node, Query, ReferenceRuntime, Runtime, Tensor,
