@@ -1,0 +1,72 @@
+//! Measures Whyglass beside its peers: both sides in one run, interleaved (A B A B …), after both have been shown to
+//! give the same answer. Only ratios are worth reporting; medians and spreads are printed beside them.
+//!
+//! Started by `cargo xtask bench`, which sets up the peers' packages and the release build.
+
+mod gradient;
+mod latency;
+mod measure;
+mod memory;
+mod occlusion;
+mod ours;
+mod peer;
+mod report;
+mod server;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+use ours::Ours;
+use peer::Peer;
+use report::Report;
+use std::path::PathBuf;
+
+#[derive(Parser)]
+struct Arguments {
+    /// The interpreter that has the peers' packages
+    #[arg(long)]
+    python: PathBuf,
+    /// The staged plugins
+    #[arg(long)]
+    plugins: PathBuf,
+    /// The release binary
+    #[arg(long)]
+    binary: PathBuf,
+    /// Fewer rounds
+    #[arg(long)]
+    quick: bool,
+    /// Only these: occlusion, gradient, server, latency, memory
+    names: Vec<String>,
+}
+
+const NAMES: [&str; 5] = ["occlusion", "gradient", "server", "latency", "memory"];
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(name) = arguments.names.iter().find(|name| !NAMES.contains(&name.as_str())) {
+        bail!("there is no benchmark {name:?}: choose from {}", NAMES.join(", "));
+    }
+    let wanted = |name: &str| arguments.names.is_empty() || arguments.names.iter().any(|given| given == name);
+    let rounds = if arguments.quick { 5 } else { 9 };
+    let ours = Ours::start(&arguments.plugins)?;
+    let mut report = Report::default();
+    if wanted("occlusion") || wanted("gradient") {
+        let mut peer = Peer::start(&arguments.python)?;
+        report.peer = peer.versions.clone();
+        if wanted("occlusion") {
+            occlusion::measure(&ours, &mut peer, rounds, &mut report)?;
+        }
+        if wanted("gradient") {
+            gradient::measure(&arguments.plugins, &mut peer, rounds, &mut report)?;
+        }
+    }
+    if wanted("server") {
+        server::measure(&ours, &arguments, rounds, &mut report)?;
+    }
+    if wanted("latency") {
+        latency::measure(&ours, rounds, &mut report)?;
+    }
+    if wanted("memory") {
+        memory::measure(&ours, if arguments.quick { 300 } else { 1000 }, &mut report)?;
+    }
+    report.write()
+}

@@ -1,0 +1,35 @@
+//! Resident memory over many explanations in a row: flat after the first hundred.
+
+use crate::ours::Ours;
+use crate::report::Report;
+use anyhow::{Context, Result};
+use serde_json::json;
+
+pub(crate) fn measure(ours: &Ours, runs: usize, report: &mut Report) -> Result<()> {
+    let mut after_hundred = 0.0;
+    for index in 0..runs {
+        // Nine cheap gradients and a short sweep, so that both verbs and both kinds of events are exercised.
+        let spec = if index % 10 == 9 {
+            ours.spec("occlusion", json!({"size": 90, "stride": 60}), None)
+        } else {
+            ours.spec("grad-cam", json!({}), None)
+        };
+        ours.run(spec, |_| ())?;
+        if index + 1 == 100 {
+            after_hundred = resident()?;
+        }
+    }
+    let end = resident()?;
+    report.figure("resident memory after 100 explanations (MiB)", after_hundred);
+    report.figure(&format!("resident memory after {runs} explanations (MiB)"), end);
+    report.figure("growth (%)", (end / after_hundred - 1.0) * 100.0);
+    Ok(())
+}
+
+/// Of this process, in MiB.
+fn resident() -> Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").context("no /proc here")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS here")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024.0)
+}

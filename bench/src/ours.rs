@@ -1,0 +1,71 @@
+//! Our side in this process: the engine with the staged plugins, and the picture that both sides explain.
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use whyglass_engine::{
+    Config, CreateOptions, Engine, EventKind, Finished, ImageSource, RunEvent, RunSpec, RunState, Target, WatchOptions,
+};
+
+/// 224×224 pixels: no side has to resize it.
+pub(crate) const PICTURE: &str = "tests/golden/chelsea-224.png";
+pub(crate) const MODEL: &str = "efficientnet-lite0";
+
+pub(crate) struct Ours {
+    pub(crate) engine: Arc<Engine>,
+    image: Bytes,
+}
+
+impl Ours {
+    pub(crate) fn start(plugins: &Path) -> Result<Self> {
+        let config = Config { plugins: vec![plugins.to_owned()], models: vec!["models".into()], ..Config::default() };
+        let image = std::fs::read(PICTURE).with_context(|| format!("cannot read {PICTURE}"))?.into();
+        Ok(Self { engine: Engine::start(config)?, image })
+    }
+
+    pub(crate) fn image(&self) -> Bytes {
+        self.image.clone()
+    }
+
+    pub(crate) fn spec(&self, technique: &str, params: Value, target: Option<u32>) -> RunSpec {
+        let params = if let Value::Object(params) = params { params } else { Map::new() };
+        RunSpec {
+            model: MODEL.into(),
+            technique: technique.into(),
+            image: ImageSource::Encoded(self.image.clone()),
+            target: target.map(Target::Index),
+            params,
+            seed: Some(1),
+            max_duration: None,
+        }
+    }
+
+    /// Runs `spec` to its end, telling `seen` of each event. Returns the run's name, how it ended, and the seconds.
+    pub(crate) fn run(&self, spec: RunSpec, mut seen: impl FnMut(&RunEvent)) -> Result<(String, Arc<Finished>, f64)> {
+        let start = Instant::now();
+        let options = CreateOptions { linger: Duration::from_secs(60), ..CreateOptions::default() };
+        let run = self.engine.create_runs(vec![spec], options)?.remove(0).to_string();
+        let mut watcher = self.engine.watch(&run, 0, WatchOptions::default())?;
+        let mut end = None;
+        while let Some(event) = watcher.wait() {
+            seen(&event);
+            if let EventKind::Finished(finished) = &event.kind {
+                end = Some(Arc::clone(finished));
+            }
+        }
+        let end = end.context("a run ended without `finished`")?;
+        ensure!(!matches!(end.state, RunState::Failed), "{}: {}", end.status.reason, end.status.message);
+        Ok((run, end, start.elapsed().as_secs_f64()))
+    }
+}
+
+/// The largest difference, relative to the largest of `wanted`.
+pub(crate) fn difference(found: &[f32], wanted: &[f32]) -> Result<f64> {
+    ensure!(found.len() == wanted.len(), "{} values beside {}", found.len(), wanted.len());
+    let largest = wanted.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let apart = found.iter().zip(wanted).fold(0.0f32, |apart, (found, wanted)| apart.max((found - wanted).abs()));
+    Ok(f64::from(apart) / f64::from(largest))
+}

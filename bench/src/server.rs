@@ -1,0 +1,82 @@
+//! The same sweep through a server on loopback and in this process: what streaming costs.
+
+use crate::Arguments;
+use crate::measure::interleave;
+use crate::ours::{MODEL, Ours};
+use crate::report::Report;
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Instant;
+use whyglass_proto::v1;
+use whyglass_server::client::Client;
+
+pub(crate) fn measure(ours: &Ours, arguments: &Arguments, rounds: usize, report: &mut Report) -> Result<()> {
+    let server = Server::start(arguments)?;
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let mut client = tokio.block_on(Client::connect(&server.address, None))?;
+    let params = json!({"size": 16, "stride": 8});
+    let here = || Ok(ours.run(ours.spec("occlusion", params.clone(), Some(0)), |_| ())?.2);
+    let there = || tokio.block_on(sweep(&mut client, ours));
+    let pair = interleave(rounds, here, there)?;
+    report.pair("occlusion 16/8 in process", "the same through the server", &pair, 0.0);
+    Ok(())
+}
+
+async fn sweep(client: &mut Client, ours: &Ours) -> Result<f64> {
+    let number = |value: f64| prost_types::Value {
+        kind: Some(prost_types::value::Kind::NumberValue(value)),
+    };
+    let fields = [("size".to_owned(), number(16.0)), ("stride".to_owned(), number(8.0))];
+    let spec = v1::RunSpec {
+        model: MODEL.into(),
+        technique: "occlusion".into(),
+        input: Some(v1::run_spec::Input::Image(v1::ImageSource {
+            source: Some(v1::image_source::Source::Encoded(ours.image())),
+        })),
+        target: Some(v1::Target { target: Some(v1::target::Target::ClassIndex(0)) }),
+        params: Some(prost_types::Struct { fields: fields.into_iter().collect() }),
+        seed: Some(1),
+        ..v1::RunSpec::default()
+    };
+    let start = Instant::now();
+    let mut explanation =
+        client.explain(v1::ExplainRequest { specs: vec![spec], ..v1::ExplainRequest::default() }).await?;
+    let mut finished = false;
+    while let Some(event) = explanation.next().await? {
+        finished |= matches!(event.event, Some(v1::run_event::Event::Finished(_)));
+    }
+    ensure!(finished, "the stream ended without `finished`");
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// `whyglass serve` in a process of its own; ended when dropped.
+struct Server {
+    child: Child,
+    address: String,
+    _output: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start(arguments: &Arguments) -> Result<Self> {
+        let mut child = Command::new(&arguments.binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--models", "models", "--plugins"])
+            .arg(&arguments.plugins)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut output = BufReader::new(child.stdout.take().context("standard output was piped")?);
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        let address = line.split_whitespace().find(|word| word.starts_with("http")).map(str::to_owned);
+        Ok(Self { child, address: address.context("the server told no address")?, _output: output })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing else can be done if it is gone already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
