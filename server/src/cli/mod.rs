@@ -47,7 +47,10 @@ enum Command {
 
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| error.exit());
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     log_to_stderr(cli.verbose);
     match run(cli) {
         Ok(exit) => exit.into(),
@@ -65,6 +68,23 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Explain(args) => explain::run(&cli.places, &args),
         Command::Plugin(command) => plugin::run(&cli.places, &command),
     }
+}
+
+/// Help and version go where clap sends them; what is wrong is said in one line, as every other error.
+fn refuse(error: &clap::Error) -> ExitCode {
+    use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    if matches!(error.kind(), DisplayHelp | DisplayHelpOnMissingArgumentOrSubcommand | DisplayVersion) {
+        error.exit();
+    }
+    one_line(&error.to_string()).report()
+}
+
+/// What comes before the usage.
+fn one_line(text: &str) -> Failure {
+    let text = text.split("\nUsage:").next().unwrap_or_default();
+    let text = text.split("\nFor more information").next().unwrap_or_default();
+    let text = text.strip_prefix("error: ").unwrap_or(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    Failure::refused(text)
 }
 
 /// The whole definition, for tests that look at it.
@@ -94,6 +114,29 @@ mod tests {
     #[test]
     fn the_definition_holds_together() {
         definition().debug_assert();
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_line_is_said_in_one_line() {
+        let error = |line: &str| one_line(&Cli::try_parse_from(line.split(' ')).unwrap_err().to_string()).to_string();
+        let missing = error("whyglass explain lime");
+        assert_eq!(missing, "error: the following required arguments were not provided: <MODEL[,…]> <IMAGE>...");
+        let misspelt = error("whyglass classify m a.png --topp 3");
+        assert!(
+            misspelt.contains("'--topp'") && misspelt.contains("'--top'") && !misspelt.contains('\n'),
+            "{misspelt}"
+        );
+        assert!(error("whyglass explain lime,, m a.png").contains("comma too many"));
+    }
+
+    #[test]
+    fn techniques_and_models_are_lists_and_pictures_follow() {
+        let line = "whyglass explain occlusion,grad-cam a,b x.png y.png -p size=0.1 --target ox --max-duration 30s";
+        let Command::Explain(args) = Cli::try_parse_from(line.split(' ')).unwrap().command else { panic!("another") };
+        let text = format!("{args:?}");
+        for part in [r#"["occlusion", "grad-cam"]"#, r#"["a", "b"]"#, r#"["x.png", "y.png"]"#, "30s"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
     }
 
     #[test]

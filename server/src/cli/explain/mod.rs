@@ -39,11 +39,11 @@ use runner::Runner;
 #[command(after_help = "Exit status: 0 done, 1 failed, 2 refused, 3 ended early with the best result so far.")]
 pub(crate) struct Args {
     /// Names from `whyglass techniques`, separated by commas.
-    #[arg(value_delimiter = ',', value_name = "TECHNIQUE[,…]", num_args = 1, required = true)]
-    techniques: Vec<String>,
+    #[arg(value_name = "TECHNIQUE[,…]")]
+    techniques: Names,
     /// Names from `whyglass models`, or paths of model files, separated by commas.
-    #[arg(value_delimiter = ',', value_name = "MODEL[,…]", num_args = 1, required = true)]
-    models: Vec<String>,
+    #[arg(id = "of-models", value_name = "MODEL[,…]")]
+    models: Names,
     /// PNG, JPEG, WebP, BMP or GIF; several are explained one by one.
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
@@ -83,15 +83,31 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// Names with commas between them.
+#[derive(Clone, Debug)]
+struct Names(Vec<String>);
+
+impl std::str::FromStr for Names {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        if names.iter().any(String::is_empty) {
+            return Err("a name is empty; is there a comma too many?".to_owned());
+        }
+        Ok(Self(names))
+    }
+}
+
 fn colormap(name: &str) -> Result<Colormap, String> {
     name.parse().map_err(|error: whyglass_imaging::Error| error.to_string())
 }
 
 pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     // All that can be wrong without asking the engine comes first, so that it costs nothing.
-    let params = params::parse(&args.params, args.layer.as_deref(), &args.techniques)?;
+    let params = params::parse(&args.params, args.layer.as_deref(), &args.techniques.0)?;
     let pictures = args.images.iter().map(|path| picture::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let plan = Plan::new(&args.techniques, &args.models, pictures)?;
+    let plan = Plan::new(&args.techniques.0, &args.models.0, pictures)?;
     let folder = Folder::create(&args.out)?;
     let runner: Arc<dyn Runner> = match &args.server {
         Some(url) => Arc::new(remote::Remote::connect(url)?),
