@@ -1,4 +1,7 @@
 //! What the tests of the whole share: generated weights and pictures, libraries to load.
 
 pub mod build;
+pub mod expected;
+pub mod staged;
+pub mod tiny;
 pub mod weights;

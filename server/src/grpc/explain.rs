@@ -1,6 +1,6 @@
 //! `ExplainService`: creating runs, watching them, steering them. Every check of a request's meaning is the engine's.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use tonic::{Code, Request, Response, Status};
 use whyglass_engine::{Action, CreateOptions, Cursor, RunName, RunSpec, WatchOptions, Watcher};
@@ -49,7 +49,7 @@ impl Explain {
                     return Err(invalid("runs.cursors", "NO_RUNS", "say which runs are to be watched"));
                 }
                 let cursors = self.cursors(runs.cursors, "runs.cursors")?;
-                Ok((self.0.engine.watch_all(&cursors, options).map_err(from_error)?, false))
+                Ok((self.0.engine.watch_all(&cursors, options).map_err(|e| from_error(e.within("runs")))?, false))
             }
             Some(v1::watch_runs_request::Watch::Group(group)) => {
                 if group.group.is_empty() {
@@ -74,11 +74,10 @@ fn creation(
     id: String,
     linger: Option<prost_types::Duration>,
     group: String,
-    deadline: Option<Duration>,
 ) -> Result<Creation, Status> {
     request_id::check(&id)?;
     let linger = duration(linger, "linger")?.unwrap_or_default();
-    Ok(Creation { specs: specs(messages)?, options: CreateOptions { request_id: id, linger, group, deadline } })
+    Ok(Creation { specs: specs(messages)?, options: CreateOptions { request_id: id, linger, group, deadline: None } })
 }
 
 fn watch_options(stream: Option<v1::StreamOptions>) -> Result<WatchOptions, Status> {
@@ -96,13 +95,15 @@ impl ExplainService for Explain {
         self.0.may_begin()?;
         // The transport's own timeout covers the time to the headers only: the run has to be told.
         let deadline = call_deadline(request.metadata())?.map(run_deadline);
+        let called = Instant::now();
         let request = request.into_inner();
         let watching = watch_options(request.stream)?;
-        let Creation { specs, options } =
-            creation(request.specs, request.request_id, request.linger, request.group, deadline)?;
+        let Creation { specs, mut options } =
+            creation(request.specs, request.request_id, request.linger, request.group)?;
         let engine = self.0.engine.clone();
         // Watched before anything else: if the client leaves now, dropping the watcher is what tells the engine.
         let creating = self.0.blocking.engine(move || {
+            options.deadline = deadline.map(|deadline| deadline.saturating_sub(called.elapsed()));
             let runs = engine.create_runs(specs, options)?;
             let cursors: Vec<_> = runs.iter().map(|run| Cursor { run: run.clone(), after_sequence: 0 }).collect();
             let watcher = engine.watch_all(&cursors, watching)?;
@@ -124,7 +125,7 @@ impl ExplainService for Explain {
         self.0.may_begin()?;
         let request = request.into_inner();
         let Creation { specs, options } =
-            creation(request.specs, request.request_id, request.linger, request.group, None)?;
+            creation(request.specs, request.request_id, request.linger, request.group)?;
         let engine = self.0.engine.clone();
         let runs = self.0.blocking.engine(move || engine.create_runs(specs, options)).await?;
         Ok(Response::new(v1::CreateRunsResponse { accepted: Some(self.accepted(&runs)) }))

@@ -1,6 +1,7 @@
 //! From a plan to results: creates the runs, follows their events, and writes each result as its run ends.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -232,7 +233,9 @@ fn sheet(plan: &Plan, results: &[JobResult]) -> Sheet {
                 let probability = score["probability"].as_f64().unwrap_or_default() as f32;
                 format!(" · {} {}", score["label"].as_str().unwrap_or_default(), percent(probability).trim())
             });
-            let heading = format!("{} · {}{seen}", plan.pictures[job.picture].name, job.model);
+            let path = Path::new(&plan.pictures[job.picture].name);
+            let picture = path.file_name().unwrap_or_default().to_string_lossy();
+            let heading = format!("{picture} · {}{seen}", job.model);
             rows.push(SheetRow { heading, figures: Vec::new() });
         }
         let figure = results.get(index).and_then(|result| result.figure.clone());

@@ -1,0 +1,13 @@
+//! The server as a client sees it: a real server on a port of its own, a real client over a socket, and techniques that
+//! are linked in. What the engine does by itself is tested there.
+
+mod artifacts;
+mod client;
+mod control;
+mod discovery;
+mod drain;
+mod hazards;
+mod requests;
+mod stream;
+mod support;
+mod watching;

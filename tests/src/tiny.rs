@@ -1,0 +1,73 @@
+//! A model of a few weights as a model folder: 3×16×16 pixels, a convolution with ReLU, global average pooling and a
+//! linear layer with three classes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use whyglass_graph::{Attribute, Graph, Node, Tensor, ValueId};
+
+/// Side of its input in pixels.
+pub const SIDE: usize = 16;
+/// Its name in the folder of models.
+pub const NAME: &str = "tiny";
+
+/// Writes the folder `tiny` into `models`.
+///
+/// # Panics
+/// Where it cannot be written.
+pub fn write(models: &Path) {
+    let folder = models.join(NAME);
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let bytes = whyglass_graph::write_whole(&graph()).expect("a sound graph");
+    std::fs::write(folder.join("model.onnx"), bytes).expect("a file can be written");
+    std::fs::write(folder.join("labels.txt"), "zero\none\ntwo\n").expect("a file can be written");
+    let toml = "title = \"Tiny\"\nfile = \"model.onnx\"\nlabels = \"labels.txt\"\n\
+                input = { width = 16, height = 16, resize = \"stretch\", filter = \"bilinear\" }\n\
+                normalize = { mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25] }\n";
+    std::fs::write(folder.join("model.toml"), toml).expect("a file can be written");
+}
+
+fn graph() -> Graph {
+    let mut graph = Graph { opset: 17, ..Graph::default() };
+    let side = SIDE as i64;
+    let image = graph.add_value("image", Some(vec![1, 3, side, side]));
+    graph.inputs.push(image);
+    let kernel = constant(&mut graph, "conv.weight", &[4, 3, 3, 3]);
+    let bias = constant(&mut graph, "conv.bias", &[4]);
+    let pads = [("pads", Attribute::Ints(vec![1, 1, 1, 1]))];
+    let convolved = node(&mut graph, "Conv", "conv", &[image, kernel, bias], &pads);
+    let active = node(&mut graph, "Relu", "relu", &[convolved], &[]);
+    let pooled = node(&mut graph, "GlobalAveragePool", "pool", &[active], &[]);
+    let flat = node(&mut graph, "Flatten", "flat", &[pooled], &[]);
+    let weight = constant(&mut graph, "linear.weight", &[4, 3]);
+    let bias = constant(&mut graph, "linear.bias", &[3]);
+    let scores = node(&mut graph, "Gemm", "scores", &[flat, weight, bias], &[]);
+    graph.outputs.push(scores);
+    graph
+}
+
+/// Weights that are neither all alike nor random: sines of the index.
+fn constant(graph: &mut Graph, name: &str, shape: &[i64]) -> ValueId {
+    let count: i64 = shape.iter().product();
+    let phase = name.len() as f32;
+    let data: Vec<f32> = (0..count).map(|index| (phase + index as f32 * 1.7).sin() * 0.5).collect();
+    let id = graph.add_value(name, Some(shape.to_vec()));
+    graph.constants.insert(id, Arc::new(Tensor::f32(shape, &data)));
+    id
+}
+
+fn node(graph: &mut Graph, op: &str, name: &str, inputs: &[ValueId], attributes: &[(&str, Attribute)]) -> ValueId {
+    let output = graph.add_value(name, None);
+    graph.nodes.push(Node {
+        name: name.to_owned(),
+        domain: String::new(),
+        op: op.to_owned(),
+        inputs: inputs.iter().copied().map(Some).collect(),
+        outputs: vec![Some(output)],
+        attributes: attributes
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.clone()))
+            .collect::<BTreeMap<_, _>>(),
+    });
+    output
+}

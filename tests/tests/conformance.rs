@@ -1,0 +1,123 @@
+//! One table for every technique that is found, on a tiny model: what all of them promise, whatever they compute.
+
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tempfile::TempDir;
+use whyglass_engine::{Action, CreateOptions, Engine, EventKind, RunState, WatchOptions};
+use whyglass_tests::staged::{engine, follow, plugins, spec};
+use whyglass_tests::tiny;
+
+fn tiny_engine() -> (TempDir, Arc<Engine>) {
+    let folder = tempfile::tempdir().unwrap();
+    tiny::write(folder.path());
+    let engine = engine(&[&plugins()], folder.path());
+    (folder, engine)
+}
+
+/// What makes a technique quick on the tiny model; none of it is needed for it to work.
+fn quick(technique: &str) -> Value {
+    match technique {
+        "deep-dream" => json!({"iterations": 2, "levels": 1, "layer": "relu"}),
+        _ => json!({}),
+    }
+}
+
+fn techniques(engine: &Engine) -> Vec<String> {
+    let found: Vec<String> = engine.techniques().iter().map(|technique| technique.id.clone()).collect();
+    assert!(found.len() >= 3, "{found:?}");
+    found
+}
+
+#[test]
+fn every_technique_gives_finite_artifacts_of_the_declared_kinds() {
+    let (_folder, engine) = tiny_engine();
+    for technique in techniques(&engine) {
+        let (run, end) = follow(&engine, spec(&technique, tiny::NAME, tiny::SIDE, quick(&technique)), |_| ());
+        assert_eq!(end.state, RunState::Succeeded, "{technique}: {:?}", end.status);
+        let declared = engine.technique(&technique).unwrap().descriptor.artifacts.clone();
+        for artifact in declared {
+            let state = engine.artifact(&run, &artifact.id).unwrap_or_else(|error| panic!("{technique}: {error}"));
+            assert_eq!(state.kind, artifact.kind, "{technique}/{}", artifact.id);
+            assert_eq!(state.tensor.data.len(), state.tensor.shape.iter().product::<usize>());
+            assert!(state.tensor.data.iter().all(|value| value.is_finite()), "{technique}/{}", artifact.id);
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_artifacts() {
+    let (_folder, engine) = tiny_engine();
+    for technique in techniques(&engine) {
+        let run = || follow(&engine, spec(&technique, tiny::NAME, tiny::SIDE, quick(&technique)), |_| ()).0;
+        let (first, second) = (run(), run());
+        for artifact in engine.technique(&technique).unwrap().descriptor.artifacts.clone() {
+            let of = |run: &str| engine.artifact(run, &artifact.id).unwrap().tensor.data;
+            assert_eq!(of(&first), of(&second), "{technique}/{}", artifact.id);
+        }
+    }
+}
+
+#[test]
+fn events_come_in_order_and_the_first_of_an_artifact_is_a_keyframe() {
+    let (_folder, engine) = tiny_engine();
+    for technique in techniques(&engine) {
+        let (mut sequence, mut started, mut shown) = (0, false, std::collections::HashSet::new());
+        follow(&engine, spec(&technique, tiny::NAME, tiny::SIDE, quick(&technique)), |event| {
+            if matches!(event.kind, EventKind::Heartbeat) {
+                return;
+            }
+            assert!(event.sequence > sequence, "{technique}: {} after {sequence}", event.sequence);
+            sequence = event.sequence;
+            match &event.kind {
+                EventKind::Started(_) => started = true,
+                EventKind::Keyframe(keyframe) => {
+                    shown.insert(keyframe.artifact.clone());
+                }
+                EventKind::Tiles(tiles) => assert!(shown.contains(&tiles.artifact), "{technique}"),
+                _ => {}
+            }
+            assert!(started || matches!(event.kind, EventKind::StateChanged(_)), "{technique}: {:?}", event.kind);
+        });
+    }
+}
+
+#[test]
+fn a_schema_accepts_its_own_defaults_and_refuses_a_name_that_it_does_not_know() {
+    let (_folder, engine) = tiny_engine();
+    for technique in techniques(&engine) {
+        let schema = engine.technique(&technique).unwrap().descriptor.params.clone();
+        let properties = schema["properties"].as_object().cloned().unwrap_or_default();
+        let defaults =
+            properties.into_iter().filter_map(|(name, property)| Some((name, property.get("default")?.clone())));
+        let mut params: Value = Value::Object(defaults.filter(|(_, default)| !default.is_null()).collect());
+        for (name, value) in quick(&technique).as_object().unwrap() {
+            params[name] = value.clone();
+        }
+        let (_, end) = follow(&engine, spec(&technique, tiny::NAME, tiny::SIDE, params), |_| ());
+        assert_eq!(end.state, RunState::Succeeded, "{technique} with its own defaults: {:?}", end.status);
+
+        let unknown = spec(&technique, tiny::NAME, tiny::SIDE, json!({"no-such-parameter": 1}));
+        let refused = engine.create_runs(vec![unknown], CreateOptions::default()).unwrap_err();
+        assert!(refused.to_string().contains("no-such-parameter"), "{technique}: {refused}");
+    }
+}
+
+#[test]
+fn a_stop_is_obeyed_within_two_calls_of_the_model() {
+    let (_folder, engine) = tiny_engine();
+    let params = json!({"size": 4, "stride": 1});
+    let request = spec("occlusion", tiny::NAME, tiny::SIDE, params);
+    let run = engine.create_runs(vec![request], CreateOptions::default()).unwrap().remove(0).to_string();
+    let mut watcher = engine.watch(&run, 0, WatchOptions::default()).unwrap();
+    engine.control(&run, Action::Stop).unwrap();
+    let mut end = None;
+    while let Some(event) = watcher.wait() {
+        if let EventKind::Finished(finished) = &event.kind {
+            end = Some(Arc::clone(finished));
+        }
+    }
+    let end = end.unwrap();
+    // The sweep has 169 windows; it may have ended before the stop was heard, but never gone on after it.
+    assert!(matches!(end.state, RunState::Stopped | RunState::Succeeded), "{:?}", end.status);
+    assert_eq!(end.complete, end.state == RunState::Succeeded);
+}
