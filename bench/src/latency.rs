@@ -13,7 +13,8 @@ pub(crate) fn measure(ours: &Ours, rounds: usize, report: &mut Report) -> Result
     for _ in 0..rounds {
         let params = json!({"size": 16, "stride": 8});
         let options = CreateOptions { linger: Duration::from_secs(60), ..CreateOptions::default() };
-        let run = ours.engine.create_runs(vec![ours.spec("occlusion", params, Some(0))], options)?.remove(0).to_string();
+        let run =
+            ours.engine.create_runs(vec![ours.spec("occlusion", params, Some(0))], options)?.remove(0).to_string();
         let mut watcher = ours.engine.watch(&run, 0, WatchOptions::default())?;
         let (mut started, mut tiles, mut asked) = (None, Vec::new(), None);
         while let Some(event) = watcher.wait() {

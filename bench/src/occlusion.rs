@@ -27,7 +27,12 @@ pub(crate) fn measure(ours: &Ours, peer: &mut Peer, rounds: usize, report: &mut 
             let apart = difference(&found.tensor.data, &wanted)?;
             ensure!(apart <= TOLERANCE, "occlusion {size}/{stride}: {apart:.1e} apart from Captum");
             let pair = interleave(rounds, || Ok(ours.run(spec.clone(), |_| ())?.2), || peer.seconds(&request))?;
-            report.pair(&format!("occlusion {size}/{stride}"), &format!("Captum, {setting} per evaluation"), &pair, apart);
+            report.pair(
+                &format!("occlusion {size}/{stride}"),
+                &format!("Captum, {setting} per evaluation"),
+                &pair,
+                apart,
+            );
         }
     }
     Ok(())

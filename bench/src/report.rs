@@ -50,16 +50,23 @@ impl Report {
     }
 
     fn table(&self) -> Result<String> {
-        let mut text = String::from("# Side by side\n\nEfficientNet-Lite0, 224×224, one machine, one run, both sides in turn. ");
+        let mut text =
+            String::from("# Side by side\n\nEfficientNet-Lite0, 224×224, one machine, one run, both sides in turn. ");
         writeln!(text, "Medians with the spread in brackets; a ratio above 1 says that Whyglass is faster.\n")?;
         writeln!(text, "{}; peers: {}\n", machine(), self.peer)?;
-        writeln!(text, "| work | beside | ours (ms) | theirs (ms) | ratio | answers apart |\n|---|---|---|---|---|---|")?;
+        writeln!(
+            text,
+            "| work | beside | ours (ms) | theirs (ms) | ratio | answers apart |\n|---|---|---|---|---|---|"
+        )?;
         for row in &self.pairs {
             let (low, high) = spread(&row.ratios);
             let (ours, theirs) = (median(&row.seconds.ours) * 1e3, median(&row.seconds.theirs) * 1e3);
             let ratio = median(&row.ratios);
             let (work, beside, apart) = (&row.work, &row.beside, row.apart);
-            writeln!(text, "| {work} | {beside} | {ours:.1} | {theirs:.1} | {ratio:.2} [{low:.2}–{high:.2}] | {apart:.1e} |")?;
+            writeln!(
+                text,
+                "| {work} | {beside} | {ours:.1} | {theirs:.1} | {ratio:.2} [{low:.2}–{high:.2}] | {apart:.1e} |"
+            )?;
         }
         if !self.figures.is_empty() {
             writeln!(text, "\n| figure | |\n|---|---|")?;
@@ -74,7 +81,10 @@ impl Report {
 /// The processor and the number of cores.
 fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("a processor", |pair| pair.1);
+    let name = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("a processor", |pair| pair.1);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     format!("{name}, {cores} cores")
 }

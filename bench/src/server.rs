@@ -25,9 +25,7 @@ pub(crate) fn measure(ours: &Ours, arguments: &Arguments, rounds: usize, report:
 }
 
 async fn sweep(client: &mut Client, ours: &Ours) -> Result<f64> {
-    let number = |value: f64| prost_types::Value {
-        kind: Some(prost_types::value::Kind::NumberValue(value)),
-    };
+    let number = |value: f64| prost_types::Value { kind: Some(prost_types::value::Kind::NumberValue(value)) };
     let fields = [("size".to_owned(), number(16.0)), ("stride".to_owned(), number(8.0))];
     let spec = v1::RunSpec {
         model: MODEL.into(),

@@ -124,8 +124,7 @@ impl ExplainService for Explain {
     ) -> Result<Response<v1::CreateRunsResponse>, Status> {
         self.0.may_begin()?;
         let request = request.into_inner();
-        let Creation { specs, options } =
-            creation(request.specs, request.request_id, request.linger, request.group)?;
+        let Creation { specs, options } = creation(request.specs, request.request_id, request.linger, request.group)?;
         let engine = self.0.engine.clone();
         let runs = self.0.blocking.engine(move || engine.create_runs(specs, options)).await?;
         Ok(Response::new(v1::CreateRunsResponse { accepted: Some(self.accepted(&runs)) }))

@@ -35,8 +35,7 @@ async fn what_is_too_large_for_an_event_is_referred_to_and_read_in_pieces() {
     let (run, events) = run(&fixture, spec("flood", json!({"frames": 1, "side": 320}))).await;
     let name = format!("{run}/artifacts/out");
     let reference = v1::keyframe::Content::Reference(name.clone());
-    let refers =
-        |event: &v1::RunEvent| matches!(&event.event, Some(Event::Keyframe(f)) if f.content.as_ref() == Some(&reference));
+    let refers = |event: &v1::RunEvent| matches!(&event.event, Some(Event::Keyframe(f)) if f.content.as_ref() == Some(&reference));
     assert!(events.iter().any(refers), "1.2 MB are no event");
     let mut client = fixture.explainer().await;
     let mut read = async |offset| {

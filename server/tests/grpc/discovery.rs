@@ -9,8 +9,7 @@ use whyglass_server::client::ClientError;
 
 use crate::support::{Fixture, image};
 
-const SERVICES: [&str; 3] =
-    ["whyglass.v1.CatalogService", "whyglass.v1.ExplainService", "whyglass.v1.ModelService"];
+const SERVICES: [&str; 3] = ["whyglass.v1.CatalogService", "whyglass.v1.ExplainService", "whyglass.v1.ModelService"];
 
 macro_rules! reflected {
     ($version:ident, $fixture:expr) => {{

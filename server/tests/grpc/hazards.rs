@@ -91,8 +91,7 @@ async fn silence_is_filled_with_heartbeats() {
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_closed() {
-    let fixture =
-        Fixture::with(Limits::default(), |config| config.timing.handshake = Duration::from_millis(100)).await;
+    let fixture = Fixture::with(Limits::default(), |config| config.timing.handshake = Duration::from_millis(100)).await;
     let mut silent = TcpStream::connect(fixture.address).await.unwrap();
     let mut heard = Vec::new();
     let _ = within("the end of the connection", silent.read_to_end(&mut heard)).await;
@@ -146,8 +145,7 @@ async fn a_request_that_is_too_large_is_refused_and_the_server_lives_on() {
 async fn a_request_of_a_large_picture_is_let_through_to_the_picture_limit() {
     let fixture = Fixture::start().await;
     let source = Some(v1::image_source::Source::Encoded(vec![0; 33 << 20].into()));
-    let refused =
-        fixture.client().await.classify("tiny", v1::ImageSource { source }, 1).await.unwrap_err().to_string();
+    let refused = fixture.client().await.classify("tiny", v1::ImageSource { source }, 1).await.unwrap_err().to_string();
     assert!(refused.starts_with("image") && refused.contains("33554432"), "{refused}");
 }
 

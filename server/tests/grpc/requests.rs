@@ -106,11 +106,7 @@ async fn datasets_are_unimplemented_and_say_so() {
 #[tokio::test]
 async fn a_picture_as_numbers_is_explained_like_a_file() {
     let fixture = Fixture::start().await;
-    let tensor = v1::Tensor {
-        data_type: v1::DataType::U8.into(),
-        shape: vec![3, 8, 8],
-        data: vec![100; 192].into(),
-    };
+    let tensor = v1::Tensor { data_type: v1::DataType::U8.into(), shape: vec![3, 8, 8], data: vec![100; 192].into() };
     let source = Some(v1::image_source::Source::Pixels(tensor));
     let input = Some(v1::run_spec::Input::Image(v1::ImageSource { source }));
     let request = explain(vec![v1::RunSpec { input, ..sweep(0) }]);

@@ -139,10 +139,8 @@ async fn a_client_that_leaves_before_the_answer_cancels_its_run_too() {
 #[tokio::test]
 async fn a_run_outlives_its_client_for_as_long_as_it_was_asked_to() {
     let fixture = Fixture::start().await;
-    let request = whyglass_proto::v1::ExplainRequest {
-        linger: crate::support::seconds(60),
-        ..explain(vec![sweep(10)])
-    };
+    let request =
+        whyglass_proto::v1::ExplainRequest { linger: crate::support::seconds(60), ..explain(vec![sweep(10)]) };
     let mut stream = fixture.explainer().await.explain(request).await.unwrap().into_inner();
     let run = accepted(&mut stream).await.runs[0].clone();
     next(&mut stream).await;

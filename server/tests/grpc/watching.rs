@@ -137,8 +137,7 @@ async fn a_group_delivers_runs_that_are_created_later() {
     let mut stream = client.watch_runs(watch_group("page")).await.unwrap().into_inner();
     let mut names = Vec::new();
     for _ in 0..2 {
-        let request =
-            v1::CreateRunsRequest { specs: vec![sweep(1)], group: "page".to_owned(), ..Default::default() };
+        let request = v1::CreateRunsRequest { specs: vec![sweep(1)], group: "page".to_owned(), ..Default::default() };
         let runs = client.create_runs(request).await.unwrap().into_inner().accepted.unwrap().runs;
         let mut events = Vec::new();
         while !events.last().is_some_and(|event: &v1::RunEvent| matches!(event.event, Some(Event::Finished(_)))) {

@@ -45,8 +45,11 @@ pub fn engine(limits: Limits, models: &tempfile::TempDir) -> Arc<Engine> {
     std::fs::write(folder.join("model.toml"), toml).unwrap();
     std::fs::write(folder.join("model.tiny"), "nothing").unwrap();
     std::fs::write(folder.join("labels.txt"), "red\ngreen\nteal\n").unwrap();
-    let config =
-        whyglass_engine::Config { models: vec![models.path().to_owned()], limits, ..whyglass_engine::Config::default() };
+    let config = whyglass_engine::Config {
+        models: vec![models.path().to_owned()],
+        limits,
+        ..whyglass_engine::Config::default()
+    };
     let engine = Engine::start(config).unwrap();
     // SAFETY: the tables are the SDK's and static; null says that the plugin has no use for a host.
     let info = unsafe { engine.register(plugin::whyglass_plugin_v1(std::ptr::null())) };

@@ -114,7 +114,8 @@ fn frames<'a>(call: &'a Call<'a>, params: &FrameParams, mut send: impl FnMut(u64
         pause(call, params.delay_ms)?;
         let side = params.side as usize;
         // Noise does not compress away.
-        let noise = |i: usize| (((i as u64 + 1) * (frame + 7)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / 16_777_216.0;
+        let noise =
+            |i: usize| (((i as u64 + 1) * (frame + 7)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as f32 / 16_777_216.0;
         send(frame, &(0..3 * side * side).map(noise).collect::<Vec<_>>())?;
     }
     Ok(())
