@@ -45,20 +45,20 @@ pub(crate) struct JobResult {
 
 /// Runs everything. Fewer results than jobs mean that Ctrl-C came before the rest was begun.
 pub(crate) fn run_all(
-    runner: &Arc<dyn Runner>,
+    runner: &dyn Runner,
     plan: &Plan,
     request: &Request<'_>,
     folder: &Folder,
     style: &Style,
+    interrupt: &Interrupt,
 ) -> Result<Vec<JobResult>, Failure> {
-    let interrupt = Interrupt::install(runner)?;
-    let session = Session { runner: runner.as_ref(), plan, request, folder, style };
+    let session = Session { runner, plan, request, folder, style };
     let mut results = Vec::new();
     for jobs in plan.jobs.chunks(AT_ONCE) {
         if interrupt.pressed() {
             break;
         }
-        results.extend(session.run(jobs, &interrupt)?);
+        results.extend(session.run(jobs, interrupt)?);
     }
     if plan.jobs.len() > 1 {
         let path = folder.write("sheet.png", &png(&sheet(plan, &results).render())?)?;

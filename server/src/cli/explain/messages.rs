@@ -216,7 +216,7 @@ fn tiles(tiles: v1::Tiles) -> Result<engine::Tiles, Error> {
     })
 }
 
-fn tensor(message: &v1::Tensor) -> Result<Tensor, Error> {
+pub(super) fn tensor(message: &v1::Tensor) -> Result<Tensor, Error> {
     let (shape, data) = floats(message, "tensor").map_err(|status| from_status(&status))?;
     Ok(Tensor { shape, data: Arc::new(data) })
 }
@@ -259,4 +259,53 @@ fn details(status: &pb::Status) -> (String, String) {
 
 fn duration(message: prost_types::Duration) -> Duration {
     Duration::try_from(message).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+    use tonic_types::ErrorDetails;
+
+    #[test]
+    fn a_refusal_keeps_its_code_its_reason_and_its_field() {
+        let mut details = ErrorDetails::with_error_info("UNKNOWN_PARAMETER", "whyglass", HashMap::new());
+        details.add_bad_request_violation("specs[0].params.siz", "did you mean 'size'?");
+        let status = Status::with_error_details(tonic::Code::InvalidArgument, "specs[0].params.siz: …", details);
+        let error = error(ClientError::Status(status));
+        assert_eq!(error.code, Code::InvalidArgument);
+        assert_eq!((error.reason.as_str(), error.field.as_str()), ("UNKNOWN_PARAMETER", "specs[0].params.siz"));
+        assert_eq!(error.message, "did you mean 'size'?");
+    }
+
+    #[test]
+    fn every_code_comes_back_by_its_number() {
+        for number in (0..=15).filter(|number| ![6, 2].contains(number)) {
+            assert_eq!(code(number).number(), number);
+        }
+        assert_eq!(code(99), Code::Unknown);
+    }
+
+    #[test]
+    fn a_keyframe_by_reference_is_passed_over_and_a_heartbeat_too() {
+        let reference =
+            v1::Keyframe { content: Some(Content::Reference("runs/a/artifacts/map".into())), ..Default::default() };
+        for kind in [Event::Keyframe(reference), Event::Heartbeat(v1::Heartbeat {})] {
+            assert_eq!(event(v1::RunEvent { event: Some(kind), ..Default::default() }).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn the_way_a_run_ended_is_read_from_its_status() {
+        let details = ErrorDetails::with_error_info("STOPPED", "whyglass", HashMap::new());
+        let encoded = Status::with_error_details(tonic::Code::Unknown, "enough", details);
+        let mut status = pb::Status::decode(encoded.details()).unwrap();
+        status.code = 0;
+        let artifacts = vec![v1::ArtifactReference { name: "runs/a/artifacts/map".into(), ..Default::default() }];
+        let end =
+            v1::Finished { state: v1::RunState::Stopped.into(), status: Some(status), artifacts, ..Default::default() };
+        let end = finished(end);
+        assert_eq!((end.state, end.status.code, end.status.reason.as_str()), (RunState::Stopped, Code::Ok, "STOPPED"));
+        assert_eq!(&*end.artifacts[0].id, "map");
+    }
 }

@@ -16,6 +16,8 @@ mod progress;
 mod remote;
 mod report;
 mod runner;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -122,7 +124,8 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
         frames: args.frames,
         quiet: args.json,
     };
-    let results = follow::run_all(&runner, &plan, &request, &folder, &look)?;
+    let interrupt = interrupt::Interrupt::install(&runner)?;
+    let results = follow::run_all(runner.as_ref(), &plan, &request, &folder, &look, &interrupt)?;
     if args.json {
         let documents: Vec<_> = results.iter().map(|result| &result.document).collect();
         match documents.as_slice() {

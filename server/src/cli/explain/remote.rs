@@ -30,8 +30,16 @@ pub(crate) struct Remote {
     seen: Seen,
 }
 
-/// Of each artifact, what its last keyframe said of it: reading it gives the numbers only.
-type Seen = Arc<Mutex<HashMap<(String, String), (ArtifactKind, Arc<ArtifactMeta>)>>>;
+/// Of each artifact, by run and id.
+type Seen = Arc<Mutex<HashMap<(String, String), Announced>>>;
+
+/// What an artifact's last keyframe said of it: reading it gives the numbers only.
+#[derive(Clone)]
+struct Announced {
+    kind: ArtifactKind,
+    meta: Arc<ArtifactMeta>,
+    standard_error: Option<Tensor>,
+}
 
 impl Remote {
     /// Connects and asks what there is.
@@ -109,7 +117,7 @@ impl Runner for Remote {
             .map_err(|error| Error::new(Code::DataLoss, "BAD_ARTIFACT", format!("the artifact {id}: {error}")))?;
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let known = seen.get(&(run.to_owned(), id.to_owned())).cloned();
-        let (kind, meta) = known.ok_or_else(|| {
+        let known = known.ok_or_else(|| {
             Error::new(Code::DataLoss, "UNANNOUNCED", format!("the server never said what the artifact {id} is"))
         })?;
         let tensor = Tensor { shape, data: Arc::new(data) };
@@ -129,9 +137,13 @@ impl Events for RemoteEvents {
             let message = self.runtime.block_on(self.explanation.next()).map_err(messages::error)?;
             let Some(message) = message else { return Ok(None) };
             if let Some(v1::run_event::Event::Keyframe(frame)) = &message.event {
+                let announced = Announced {
+                    kind: messages::kind(frame.kind()),
+                    meta: Arc::new(messages::meta(frame)),
+                    standard_error: frame.standard_error.as_ref().map(messages::tensor).transpose()?,
+                };
                 let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                let meta = (messages::kind(frame.kind()), Arc::new(messages::meta(frame)));
-                seen.insert((message.run.clone(), frame.artifact.clone()), meta);
+                seen.insert((message.run.clone(), frame.artifact.clone()), announced);
             }
             // What this program does not know (a newer server's events) is passed over.
             if let Some(event) = messages::event(message)? {
