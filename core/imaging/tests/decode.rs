@@ -1,5 +1,7 @@
 //! Pictures of every kind that a file can hold, most of them made here: what comes out, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of a test fail with it")]
+
 use image::codecs::gif::GifEncoder;
 use image::{DynamicImage, Frame, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
 use whyglass_imaging::{Error, Limits, Picture, decode, encode_jpeg, encode_png};

@@ -121,7 +121,8 @@ impl Runner for Remote {
             Error::new(Code::DataLoss, "UNANNOUNCED", format!("the server never said what the artifact {id} is"))
         })?;
         let tensor = Tensor { shape, data: Arc::new(data) };
-        Ok(ArtifactState { id: id.into(), kind, tensor, standard_error: None, meta, last_sequence: 0, is_final: true })
+        let Announced { kind, meta, standard_error } = known;
+        Ok(ArtifactState { id: id.into(), kind, tensor, standard_error, meta, last_sequence: 0, is_final: true })
     }
 }
 
