@@ -34,7 +34,7 @@ impl Display {
                 let style = ProgressStyle::with_template("{prefix:<28} {bar:28.cyan/237} {percent:>3} %  {msg}")
                     .expect("the template is a constant")
                     .progress_chars("━━╌");
-                let bar = bars.add(ProgressBar::new(0).with_style(style));
+                let bar = bars.add(ProgressBar::new(1).with_style(style));
                 bar.set_prefix(name.clone());
                 bar.set_message("waiting");
                 Some(bar)
