@@ -51,9 +51,7 @@ pub fn engine(limits: Limits, models: &tempfile::TempDir) -> Arc<Engine> {
         ..whyglass_engine::Config::default()
     };
     let engine = Engine::start(config).unwrap();
-    // SAFETY: the tables are the SDK's and static; null says that the plugin has no use for a host.
-    let info = unsafe { engine.register(plugin::whyglass_plugin_v1(std::ptr::null())) };
-    assert_eq!(info.state_reason, "");
+    plugin::register(&engine);
     engine
 }
 

@@ -4,6 +4,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use whyglass_abi::{WG_ABI_MAJOR, WG_ABI_MINOR, WgHost, WgStr};
+use whyglass_engine::Engine;
+use whyglass_sdk::export::{Exported, Plugin, entry};
 use whyglass_sdk::prelude::*;
 use whyglass_sdk::testing::conv_net;
 
@@ -159,4 +162,22 @@ impl Explainer for Flood {
     }
 }
 
-whyglass_sdk::export_plugin! { id: "tests", explainers: [Sweep, Dream, Flood], backends: [Tiny] }
+/// Makes the plugin known to an engine.
+pub fn register(engine: &Engine) {
+    static EXPORTED: Exported = Exported::new();
+    let host: &'static WgHost = Box::leak(Box::new(WgHost {
+        struct_size: size_of::<WgHost>(),
+        abi_major: WG_ABI_MAJOR,
+        abi_minor: WG_ABI_MINOR,
+        reserved: 0,
+        name: WgStr::new("test"),
+        version: WgStr::new("0"),
+        ctx: std::ptr::null_mut(),
+        log: None,
+        extension: None,
+    }));
+    let build = || Plugin::new("tests", "1.0.0").backend(Tiny).explainer(Sweep).explainer(Dream).explainer(Flood);
+    // SAFETY: the host lives for ever, and so do the tables that the SDK makes.
+    let info = unsafe { engine.register(entry(&EXPORTED, host, build)) };
+    assert_eq!(info.state_reason, "");
+}
