@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where plugins and models are, and how much the engine may use.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Directories with a folder per plugin. Nothing else is ever searched.
     pub plugins: Vec<PathBuf>,
@@ -16,18 +16,6 @@ pub struct Config {
     pub threads: u32,
     /// A model may be named by the path of its file. Only for a command line, never for requests from elsewhere.
     pub allow_model_paths: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            plugins: Vec::new(),
-            models: Vec::new(),
-            limits: Limits::default(),
-            threads: 0,
-            allow_model_paths: false,
-        }
-    }
 }
 
 impl Config {

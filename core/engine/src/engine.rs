@@ -13,18 +13,17 @@ use crate::models::{self, LoadedModel, ModelInfo};
 use crate::plugins::{self, PluginInfo, Technique};
 use crate::runs::check::{self, CheckedSpec};
 use crate::runs::clock::Clock;
+use crate::runs::ending::Cause;
 use crate::runs::event::ArtifactState;
 use crate::runs::execute::execute;
-use crate::runs::run::{Cause, NewRun, Run};
-use crate::runs::scheduler::Scheduler;
+use crate::runs::run::{NewRun, Run};
+use crate::runs::scheduler::{Execute, Scheduler};
 use crate::runs::spec::{Action, CreateOptions, ImageSource, RunSpec};
 use crate::runs::store::Store;
 use crate::runs::timer::Timer;
 use crate::runs::watcher::{Cursor, WatchOptions, Watcher};
 use crate::runs::{RunInfo, RunName, picture};
 use crate::scores::{self, ClassScore};
-
-type Execute = Arc<dyn Fn(&Arc<Run>, usize) + Send + Sync>;
 
 /// A running engine. All methods may be called from any thread; those that say so block.
 pub struct Engine {

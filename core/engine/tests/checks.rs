@@ -132,7 +132,7 @@ fn models_are_listed_unloaded_and_loaded_once_however_many_ask() {
     });
     assert!(models.iter().all(|model| Arc::ptr_eq(model, &models[0])));
     assert_eq!(state("net").0, ModelState::Ready);
-    assert_eq!((models[0].labels()[1].as_str(), models[0].descriptor().runtime.as_str()), ("green", "Fake 1"));
+    assert_eq!((models[0].labels()[1].as_str(), models[0].descriptor().runtime.as_str()), ("green", "plain loops"));
     fake.engine.model("broken").unwrap_err();
     assert!(matches!(state("broken"), (ModelState::Failed, why) if why.contains("on purpose")));
     std::fs::write(fake.folder.path().join("slow/labels.txt"), "one\ntwo\n").unwrap();

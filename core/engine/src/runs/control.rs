@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value};
 
+use super::ending::Cause;
 use super::event::{EventKind, RunState};
-use super::run::{Cause, Inner, Run};
+use super::run::{Inner, Run};
 use super::spec::Action;
 use crate::error::{Error, Result};
 use crate::params;

@@ -4,6 +4,7 @@ mod accumulate;
 pub(crate) mod check;
 pub(crate) mod clock;
 mod control;
+pub(crate) mod ending;
 pub(crate) mod event;
 pub(crate) mod execute;
 mod images;
@@ -19,6 +20,7 @@ pub(crate) mod spec;
 pub(crate) mod store;
 pub(crate) mod timer;
 pub(crate) mod watcher;
+mod watching;
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -9,6 +9,9 @@ use parking_lot::{Condvar, Mutex};
 use super::run::Run;
 use crate::error::{Code, Error, Result};
 
+/// Runs a run to its end; the number says how many run at the time, this one included.
+pub(crate) type Execute = Arc<dyn Fn(&Arc<Run>, usize) + Send + Sync>;
+
 #[derive(Default)]
 struct State {
     running: usize,
@@ -37,11 +40,7 @@ impl Scheduler {
     }
 
     /// Takes all of `runs` or none. `execute` is called for each on a thread of its own, when its turn has come.
-    pub(crate) fn admit(
-        self: &Arc<Self>,
-        runs: &[Arc<Run>],
-        execute: &Arc<dyn Fn(&Arc<Run>, usize) + Send + Sync>,
-    ) -> Result<()> {
+    pub(crate) fn admit(self: &Arc<Self>, runs: &[Arc<Run>], execute: &Execute) -> Result<()> {
         let mut state = self.state.lock();
         state.room_for(runs.len(), self.slots, self.queue)?;
         state.queue.extend(runs.iter().cloned());
@@ -62,7 +61,7 @@ impl Scheduler {
         }
     }
 
-    fn pump(self: &Arc<Self>, execute: &Arc<dyn Fn(&Arc<Run>, usize) + Send + Sync>) {
+    fn pump(self: &Arc<Self>, execute: &Execute) {
         loop {
             let mut state = self.state.lock();
             let Some(run) = (if state.running < self.slots { state.take() } else { None }) else { return };

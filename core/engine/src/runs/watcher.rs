@@ -8,8 +8,9 @@ use event_listener::{EventListener, Listener as _};
 
 use super::event::{EventKind, RunEvent};
 use super::log::Seen;
-use super::run::{Run, Signal, Turn};
+use super::run::{Run, Signal};
 use super::store::Store;
+use super::watching::Turn;
 
 /// Where a watcher stands in a run: it has seen everything up to and with `after_sequence`.
 #[derive(Clone, Debug)]

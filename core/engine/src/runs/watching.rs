@@ -1,0 +1,112 @@
+//! A run as its watchers see it: the next event after a position, signs of life, and what happens when nobody is left.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::ending::Cause;
+use super::event::{EventKind, Keyframe, RunEvent};
+use super::log::{Next, Reader};
+use super::run::{Run, Signal};
+use super::watcher::Position;
+
+/// What a watcher gets of one run.
+pub(super) enum Turn {
+    Event(Arc<RunEvent>),
+    Nothing(Option<Instant>),
+    Ended,
+}
+
+impl Run {
+    /// Says that it lives, where nothing else has for a while.
+    pub(super) fn heartbeat(self: &Arc<Self>) {
+        let mut inner = self.lock();
+        if inner.state.is_final() {
+            return;
+        }
+        let silent = inner.last_event.elapsed();
+        let wait = if silent >= self.limits.heartbeat {
+            self.push(&mut inner, EventKind::Heartbeat);
+            self.limits.heartbeat
+        } else {
+            self.limits.heartbeat - silent
+        };
+        drop(inner);
+        self.after(wait, Self::heartbeat);
+    }
+
+    /// The next event after `position`, which moves there.
+    pub(super) fn next(&self, position: &mut Position, interval: Duration) -> Turn {
+        let inner = self.lock();
+        if inner.state.is_final() && position.after >= inner.log.last() {
+            return Turn::Ended;
+        }
+        let reader =
+            Reader { after: position.after, interval, seen: &position.seen, event_bytes: self.limits.event_bytes };
+        let (mut event, through, skipped) = match inner.log.next(&reader, &inner.artifacts) {
+            Next::Nothing(wake) => {
+                if wake.is_none() {
+                    // All has been given, perhaps under lower numbers: no need to look at it again.
+                    position.after = inner.log.last();
+                }
+                return Turn::Nothing(wake);
+            }
+            Next::Event(event) => (Arc::clone(&event), event.sequence, 0),
+            Next::Merged { event, through, skipped } => (Arc::new(event), through, skipped),
+        };
+        drop(inner);
+        position.after = event.sequence;
+        position.skipped += skipped;
+        match &event.kind {
+            EventKind::Keyframe(Keyframe { artifact, .. }) => position.saw(artifact, event.sequence, through),
+            EventKind::Tiles(tiles) => {
+                let last = position.seen.get(&tiles.artifact).map(|seen| seen.sequence);
+                position.saw(&tiles.artifact, event.sequence, through);
+                // What this watcher was given last, under the number that it knows.
+                if let Some(last) = last.filter(|last| *last != tiles.base_sequence)
+                    && let EventKind::Tiles(tiles) = &mut Arc::make_mut(&mut event).kind
+                {
+                    tiles.base_sequence = last;
+                }
+            }
+            EventKind::Progress(_) if position.skipped > 0 => {
+                if let EventKind::Progress(progress) = &mut Arc::make_mut(&mut event).kind {
+                    progress.frames_skipped = position.skipped;
+                }
+            }
+            _ => {}
+        }
+        Turn::Event(event)
+    }
+
+    pub(super) fn watched_by(&self, signal: &Arc<Signal>) {
+        let mut inner = self.lock();
+        inner.watches += 1;
+        inner.watchers.push(Arc::clone(signal));
+    }
+
+    /// When the last one leaves, the linger time begins.
+    pub(super) fn unwatched_by(&self, signal: &Arc<Signal>) {
+        let mut inner = self.lock();
+        inner.watches += 1;
+        inner.watchers.retain(|other| !Arc::ptr_eq(other, signal));
+        if !inner.watchers.is_empty() {
+            return;
+        }
+        if inner.state.is_final() {
+            // Whoever comes now needs the result, not the way to it.
+            inner.log.trim();
+            return;
+        }
+        let watches = inner.watches;
+        drop(inner);
+        if self.linger.is_zero() {
+            self.cancel(Cause::Unwatched);
+        } else {
+            self.after(self.linger, move |run| {
+                if run.lock().watches == watches {
+                    run.cancel(Cause::Unwatched);
+                }
+            });
+        }
+    }
+}
