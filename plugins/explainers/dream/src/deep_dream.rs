@@ -10,7 +10,7 @@
 //! one default serves all networks and layers.
 
 use crate::ascent::{Canvas, climb, level_sizes};
-use crate::objective::Objective;
+use crate::objective::{Objective, dreamiest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use whyglass_sdk::json::{
@@ -23,7 +23,8 @@ use whyglass_sdk::{Call, Cotangent, Error, Explainer, Model, Request, Result, Ru
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeepDreamParams {
-    /// The layer that dreams. `logits` dreams of the target class, or of the classes in `channels`.
+    /// The layer that dreams; `auto` is the deepest that still has a grid twice as fine as the features. `logits` dreams
+    /// of the target class, or of the classes in `channels`.
     #[schemars(extend("x-widget" = "layer"))]
     pub layer: String,
     /// The channels of the layer that grow; none: whatever the layer sees already.
@@ -67,7 +68,7 @@ pub enum Start {
 impl Default for DeepDreamParams {
     fn default() -> Self {
         Self {
-            layer: "features".into(),
+            layer: AUTO.into(),
             channels: Vec::new(),
             iterations: 10,
             levels: 3,
@@ -81,6 +82,8 @@ impl Default for DeepDreamParams {
     }
 }
 
+/// The layer is chosen when the parameters are resolved.
+const AUTO: &str = "auto";
 /// Standard deviation of the noise that a dream starts from, around grey.
 const NOISE: f32 = 0.05;
 /// Stream of the generator for the first noise; a step's shift comes from the stream of its number.
@@ -133,6 +136,9 @@ impl Explainer for DeepDream {
             return Err(Error::invalid_argument("levels", "a dream needs at least one level, and a network an input"));
         }
         let mut params = params;
+        if params.layer == AUTO {
+            params.layer = dreamiest(descriptor)?.id.clone();
+        }
         // Proves that the layer and its channels are there.
         Objective::new(descriptor, &params.layer, &params.channels, None)?;
         if !descriptor.has(Capability::FreeSize) {

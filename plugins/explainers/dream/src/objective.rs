@@ -81,6 +81,20 @@ impl Objective {
     }
 }
 
+/// The layer that dreams best of itself: the deepest whose grid is still at least twice as fine as that of the features.
+/// It knows parts of things, and where they are; behind it a network knows only what there is, and dreams are grain.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` if the model has no layer with a place in the picture.
+pub(crate) fn dreamiest(model: &ModelDescriptor) -> Result<&Layer> {
+    let usable = || model.layers.iter().filter(|layer| layer.spatial && layer.differentiable);
+    let coarsest = model.layer("features").or_else(|| usable().next_back()).and_then(|layer| layer.shape.last());
+    let fine = |layer: &&Layer| layer.shape.last().zip(coarsest).is_some_and(|(own, least)| *own >= 2 * least);
+    usable().filter(fine).next_back().or_else(|| usable().next_back()).ok_or_else(|| {
+        Error::invalid_argument("layer", "the model has no feature maps to choose from: name a layer, or \"logits\"")
+    })
+}
+
 /// The layer called `id`, if a dream can be made of it.
 fn find<'a>(model: &'a ModelDescriptor, id: &str) -> Result<&'a Layer> {
     let Some(layer) = model.layer(id) else {
@@ -141,6 +155,23 @@ mod tests {
         let everything = Objective::new(&model(), "conv", &[], Some(2)).unwrap();
         assert_eq!(everything.cotangent(&[1, 4, 2, 2]), None);
         assert_eq!(everything.value(&[1, 2], &[3.0, 1.0]), 2.5);
+    }
+
+    #[test]
+    fn the_layer_is_chosen_one_halving_before_the_end() {
+        let layer = |id: &str, side| Layer {
+            id: id.into(),
+            shape: vec![8, side, side],
+            spatial: true,
+            differentiable: true,
+            ..Default::default()
+        };
+        let layers = vec![layer("a", 28), layer("b", 14), layer("c", 14), layer("d", 7), layer("e", 7)];
+        let model = ModelDescriptor { layers, feature_layer: Some("e".into()), ..Default::default() };
+        assert_eq!(dreamiest(&model).unwrap().id, "c");
+        let flat = ModelDescriptor { layers: vec![layer("d", 7), layer("e", 7)], ..Default::default() };
+        assert_eq!(dreamiest(&flat).unwrap().id, "e");
+        assert_eq!(dreamiest(&ModelDescriptor::default()).unwrap_err().field, "layer");
     }
 
     #[test]
