@@ -1,6 +1,8 @@
 //! The server as a client sees it: a real server on a port of its own, a real client over a socket, and techniques that
 //! are linked in. What the engine does by itself is tested there.
 
+#![allow(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
+
 mod artifacts;
 mod client;
 mod control;

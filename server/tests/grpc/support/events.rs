@@ -34,19 +34,27 @@ pub async fn next_watched(stream: &mut Watched) -> Option<v1::RunEvent> {
 
 /// Everything to the end, heartbeats left out.
 pub async fn rest(stream: &mut Explained) -> Vec<v1::RunEvent> {
-    let mut events = Vec::new();
-    while let Some(event) = next(stream).await {
-        events.push(event);
-    }
+    let mut events = within("the end of the stream", async {
+        let mut events = Vec::new();
+        while let Some(event) = next(stream).await {
+            events.push(event);
+        }
+        events
+    })
+    .await;
     events.retain(|event| !matches!(event.event, Some(Event::Heartbeat(_))));
     events
 }
 
 pub async fn rest_watched(stream: &mut Watched) -> Vec<v1::RunEvent> {
-    let mut events = Vec::new();
-    while let Some(event) = next_watched(stream).await {
-        events.push(event);
-    }
+    let mut events = within("the end of the stream", async {
+        let mut events = Vec::new();
+        while let Some(event) = next_watched(stream).await {
+            events.push(event);
+        }
+        events
+    })
+    .await;
     events.retain(|event| !matches!(event.event, Some(Event::Heartbeat(_))));
     events
 }
