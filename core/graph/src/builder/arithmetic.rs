@@ -63,6 +63,16 @@ impl Builder<'_> {
         self.sub(number, x)
     }
 
+    /// `x` held within `low` and `high`.
+    pub fn clip(&mut self, x: ValueId, low: f32, high: f32) -> Made {
+        let shape = self.shape(x)?;
+        if self.opset() >= 11 {
+            let (low, high) = (self.scalar(low), self.scalar(high));
+            return Ok(self.node("Clip", &[x, low, high], [], shape));
+        }
+        Ok(self.node("Clip", &[x], [("min", low.into()), ("max", high.into())], shape))
+    }
+
     /// 1 where `a > b`, else 0.
     pub fn is_greater(&mut self, a: ValueId, b: ValueId) -> Made {
         let greater = self.binary("Greater", a, b)?;

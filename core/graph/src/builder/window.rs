@@ -46,18 +46,38 @@ impl Builder<'_> {
     /// # Errors
     /// If a shape is not known.
     pub fn conv(&mut self, x: ValueId, weights: ValueId, window: &Window, group: i64) -> Result<ValueId, Error> {
+        self.conv_of(x, &[weights], window, group)
+    }
+
+    /// As [`Builder::conv`], plus a `bias` per output channel.
+    ///
+    /// # Errors
+    /// If a shape is not known.
+    pub fn conv_with_bias(
+        &mut self,
+        x: ValueId,
+        weights: ValueId,
+        bias: ValueId,
+        window: &Window,
+        group: i64,
+    ) -> Result<ValueId, Error> {
+        self.conv_of(x, &[weights, bias], window, group)
+    }
+
+    fn conv_of(&mut self, x: ValueId, weights: &[ValueId], window: &Window, group: i64) -> Result<ValueId, Error> {
         let negative =
             |pads: &[i64]| -> Vec<i64> { [0, 0].into_iter().chain(pads.iter().map(|p| (*p).min(0))).collect() };
         let x = self.pad(x, &negative(&window.before), &negative(&window.after), 0.0)?;
         let positive = |pads: &[i64]| -> Vec<i64> { pads.iter().map(|p| (*p).max(0)).collect() };
         let window = Window { before: positive(&window.before), after: positive(&window.after), ..window.clone() };
         let from = self.shape(x)?;
-        let mut shape = vec![from[0], self.shape(weights)?[0]];
+        let mut shape = vec![from[0], self.shape(weights[0])?[0]];
         for axis in 0..window.kernel.len() {
             let padded = from[axis + 2] + window.before[axis] + window.after[axis];
             shape.push((padded - window.extent(axis)) / window.strides[axis] + 1);
         }
-        Ok(self.node("Conv", &[x, weights], window.attributes(group), shape))
+        let inputs: Vec<ValueId> = [&[x], weights].concat();
+        Ok(self.node("Conv", &inputs, window.attributes(group), shape))
     }
 
     /// The transpose of a `Conv` along `window` with `weights` (M×C/group×kernel) whose input had the spatial `sizes`.

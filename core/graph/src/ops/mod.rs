@@ -9,6 +9,7 @@ mod conv;
 mod conv_input;
 mod layout;
 mod linear;
+mod mask;
 mod max_pool;
 mod normalization;
 mod parts;

@@ -1,25 +1,10 @@
 //! Rectifiers: Relu, Clip (ReLU6), LeakyRelu, PRelu, ThresholdedRelu. What they do backwards depends on the rule.
 
+use super::mask::masked;
 use super::{Operator, Step};
 use crate::builder::Builder;
 use crate::differentiate::Rule;
 use crate::{Error, Graph, Node, ValueId};
-
-type Made = Result<ValueId, Error>;
-
-/// `g` where `lower < x < upper`, else 0. Every mask of a rectifier is made here.
-fn masked(b: &mut Builder<'_>, g: ValueId, x: ValueId, lower: Option<ValueId>, upper: Option<ValueId>) -> Made {
-    let above = lower.map(|lower| b.is_greater(x, lower)).transpose()?;
-    let below = upper.map(|upper| b.is_less(x, upper)).transpose()?;
-    match (above, below) {
-        (Some(above), Some(below)) => {
-            let mask = b.mul(above, below)?;
-            b.mul(g, mask)
-        }
-        (Some(mask), None) | (None, Some(mask)) => b.mul(g, mask),
-        (None, None) => Ok(g),
-    }
-}
 
 /// The modified rules for a unit that is open where `lower < x < upper`; `None` under the standard rule.
 fn by_rule(

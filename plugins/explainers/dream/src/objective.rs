@@ -90,7 +90,7 @@ pub(crate) fn dreamiest(model: &ModelDescriptor) -> Result<&Layer> {
     let usable = || model.layers.iter().filter(|layer| layer.spatial && layer.differentiable);
     let coarsest = model.layer("features").or_else(|| usable().next_back()).and_then(|layer| layer.shape.last());
     let fine = |layer: &&Layer| layer.shape.last().zip(coarsest).is_some_and(|(own, least)| *own >= 2 * least);
-    usable().filter(fine).next_back().or_else(|| usable().next_back()).ok_or_else(|| {
+    usable().rfind(fine).or_else(|| usable().next_back()).ok_or_else(|| {
         Error::invalid_argument("layer", "the model has no feature maps to choose from: name a layer, or \"logits\"")
     })
 }
