@@ -18,7 +18,7 @@ use whyglass_sdk::{Call, Cotangent, Error, Explainer, Model, Request, Result, Ru
 #[serde(default, deny_unknown_fields)]
 pub struct GradCamParams {
     /// The layer whose feature maps are weighted; `features` is what feeds the network's global pooling.
-    #[schemars(extend("x-widget" = "layer"))]
+    #[schemars(extend("x-widget" = "layer", "x-spatial" = true))]
     pub layer: String,
     /// Keep only what speaks for the class.
     pub relu: bool,

@@ -23,8 +23,8 @@ use whyglass_sdk::{Call, Cotangent, Error, Explainer, Model, Request, Result, Ru
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeepDreamParams {
-    /// The layer that dreams; `auto` is the deepest that still has a grid twice as fine as the features. `logits` dreams
-    /// of the target class, or of the classes in `channels`.
+    /// The layer that dreams; empty: the deepest that still has a grid twice as fine as the features. `logits` dreams of
+    /// the target class, or of the classes in `channels`.
     #[schemars(extend("x-widget" = "layer"))]
     pub layer: String,
     /// The channels of the layer that grow; none: whatever the layer sees already.
@@ -68,7 +68,7 @@ pub enum Start {
 impl Default for DeepDreamParams {
     fn default() -> Self {
         Self {
-            layer: AUTO.into(),
+            layer: String::new(),
             channels: Vec::new(),
             iterations: 10,
             levels: 3,
@@ -82,8 +82,6 @@ impl Default for DeepDreamParams {
     }
 }
 
-/// The layer is chosen when the parameters are resolved.
-const AUTO: &str = "auto";
 /// Standard deviation of the noise that a dream starts from, around grey.
 const NOISE: f32 = 0.05;
 /// Stream of the generator for the first noise; a step's shift comes from the stream of its number.
@@ -136,7 +134,7 @@ impl Explainer for DeepDream {
             return Err(Error::invalid_argument("levels", "a dream needs at least one level, and a network an input"));
         }
         let mut params = params;
-        if params.layer == AUTO {
+        if params.layer.is_empty() {
             params.layer = dreamiest(descriptor)?.id.clone();
         }
         // Proves that the layer and its channels are there.
