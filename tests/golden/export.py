@@ -48,7 +48,7 @@ def strip(model: onnx.ModelProto, name: str, entries: list[dict]) -> None:
 
     An initialiser is one of ours if it equals a generated tensor bit for bit, or a folded one up to float32's rounding.
     """
-    known = [(entry, weights.values(entry, entries)) for entry in entries]
+    known = [(entry, weights.values(entry, entries, networks.SEEDS[name])) for entry in entries]
     for tensor in model.graph.initializer:
         array = onnx.numpy_helper.to_array(tensor)
         entry = next((entry for entry, values in known if same(array, values, "folded" in entry)), None)
@@ -111,7 +111,7 @@ def main() -> None:
         entries += weights.folded(entries)
         size = layout(entries)
         lines = ",\n  ".join(json.dumps(entry) for entry in entries)
-        (FOLDER / f"{name}.json").write_text(f'{{"seed": {weights.SEED}, "bytes": {size}, "tensors": [\n  {lines}\n]}}\n')
+        (FOLDER / f"{name}.json").write_text(f'{{"seed": {networks.SEEDS[name]}, "bytes": {size}, "tensors": [\n  {lines}\n]}}\n')
         expected = network(torch.from_numpy(normalised)).numpy()
         with tempfile.TemporaryDirectory() as scratch:
             scratch = pathlib.Path(scratch)

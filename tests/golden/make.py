@@ -123,7 +123,7 @@ def case(name, model, layer, pixels, rules):
             arrays[f"occlusion-{size}-{stride}"] = windows
             arrays[f"occlusion-{size}-{stride}-map"] = attribution[::MAP_EVERY, ::MAP_EVERY]
     for what, array in arrays.items():
-        np.save(EXPECTED / f"{name}.{what}.npy", array.astype(np.float32))
+        np.save(EXPECTED / f"{name}.{what}.npy", np.ascontiguousarray(array, dtype=np.float32))
     print(name, json.dumps(entry, indent=1))
     return entry
 

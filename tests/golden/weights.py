@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 
-SEED = 20260131
 MASK = (1 << 64) - 1
 STEP = 0x9E3779B97F4A7C15
 
@@ -43,7 +42,7 @@ def recipe(name: str, shape: tuple[int, ...], batch_norm: bool) -> tuple[float, 
     return float(np.float32(offset)), float(np.float32(spread * 2.0**-23))
 
 
-def fill(module, seed: int = SEED) -> list[dict]:
+def fill(module, seed: int) -> list[dict]:
     """Sets every parameter and running statistic of a torch module; returns the recipes, in the order of their indices."""
     import torch
 
@@ -74,7 +73,7 @@ def folded(recipes: list[dict], epsilon: float = 1e-5) -> list[dict]:
     return entries
 
 
-def values(recipe: dict, recipes: list[dict], seed: int = SEED) -> np.ndarray:
+def values(recipe: dict, recipes: list[dict], seed: int) -> np.ndarray:
     """The tensor of an entry, generated or folded, in float32 throughout."""
     if "folded" not in recipe:
         count = math.prod(recipe["shape"])

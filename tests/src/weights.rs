@@ -1,4 +1,4 @@
-//! Generated weights and the generated picture: the same bits as `golden/weights.py` and `golden/picture.py` make.
+//! Generated weights and the pictures: the same bits as `golden/weights.py` and `golden/picture.py` make.
 //!
 //! Responsible for filling the stripped networks of `golden/models` again, and for nothing that runs them. The generator
 //! is specified in `golden/README.md`.
@@ -138,6 +138,17 @@ pub fn picture(size: usize) -> Vec<u8> {
         }
     }
     pixels
+}
+
+/// The cat of `golden/chelsea-224.png`: 3×224×224, 0…255.
+///
+/// # Panics
+/// If the picture is not what it should be.
+#[must_use]
+pub fn chelsea() -> Vec<u8> {
+    let bytes = fs::read(golden().join("chelsea-224.png")).expect("the picture is in the repository");
+    let picture = whyglass_imaging::decode(&bytes, &whyglass_imaging::Limits::default()).expect("it is a PNG");
+    (0..3).flat_map(|channel| picture.rgb().iter().skip(channel).step_by(3).copied()).collect()
 }
 
 /// Pixels in 0…1: one float32 division each.

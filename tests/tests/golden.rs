@@ -38,13 +38,6 @@ fn image(pixels: &[u8]) -> Tensor {
     Tensor::f32(&[1, 3, 224, 224], &weights::unit(pixels))
 }
 
-/// The cat, planar.
-fn chelsea() -> Vec<u8> {
-    let bytes = std::fs::read(weights::golden().join("chelsea-224.png")).unwrap();
-    let picture = whyglass_imaging::decode(&bytes, &whyglass_imaging::Limits::default()).unwrap();
-    (0..3).flat_map(|channel| picture.rgb().iter().skip(channel).step_by(3).copied()).collect()
-}
-
 /// The gradient of the class's logit with respect to the picture, under `rule`.
 fn gradient(model: &GraphModel<OrtRuntime>, image: &Tensor, target: usize, rule: Rule) -> Vec<f32> {
     let mut one_hot = vec![0.0; model.classes()];
@@ -112,7 +105,7 @@ fn every_export_of_resnet18_agrees_with_pytorch_and_captum() {
 fn efficientnet_lite0_agrees_with_pytorch_on_a_cat_and_on_a_generated_picture() {
     let model = load(&fetched("models/efficientnet-lite0/model.onnx"), LITE0);
     for (case, pixels) in
-        [("efficientnet-lite0-picture", weights::picture(224)), ("efficientnet-lite0-chelsea", chelsea())]
+        [("efficientnet-lite0-picture", weights::picture(224)), ("efficientnet-lite0-chelsea", weights::chelsea())]
     {
         check_logits(case, &model, case, &image(&pixels));
         check_gradients(case, &model, case, &image(&pixels));
