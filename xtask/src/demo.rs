@@ -20,7 +20,8 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     run(Command::new(&staged.binary)
         .args(["classify", "efficientnet-lite0"])
         .arg(&picture)
-        .args(["--server", &address]))?;
+        .arg("--models")
+        .arg(workspace.root.join("models")))?;
     run(Command::new(&staged.binary)
         .args(["explain", TECHNIQUES, "efficientnet-lite0"])
         .arg(&picture)
