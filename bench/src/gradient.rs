@@ -1,7 +1,6 @@
 //! The input gradient of EfficientNet-Lite0, beside PyTorch's autograd without weight gradients.
 
 use crate::measure::interleave;
-use crate::ours::PICTURE;
 use crate::peer::Peer;
 use crate::report::Report;
 use anyhow::{Context, Result, ensure};
@@ -10,7 +9,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 use whyglass_graph::{Cotangent, GraphModel, Normalization, Options, Rule, Tensor, Vjp};
-use whyglass_imaging::{Filter, Fit, FitPolicy};
 use whyglass_onnxruntime::OrtRuntime;
 
 /// L2-relative: units that sit on a bound of ReLU6 flip between two correct engines.
@@ -21,9 +19,7 @@ pub(crate) fn measure(plugins: &Path, peer: &mut Peer, rounds: usize, report: &m
     let normalization = Normalization { scale: 255.0, mean: [127.0; 3], std: [128.0; 3], bgr: false };
     let options = Options { normalization: Some(normalization), ..Options::default() };
     let model = GraphModel::load(Path::new("models/efficientnet-lite0/model.onnx"), &options, runtime)?;
-    let picture = whyglass_imaging::decode(&std::fs::read(PICTURE)?, &whyglass_imaging::Limits::default())?;
-    let whole = Fit { policy: FitPolicy::Stretch, filter: Filter::Nearest, width: 224, height: 224 };
-    let pixels = whyglass_imaging::fit(&picture, &whole).0.data;
+    let pixels = crate::ours::pixels()?;
     for batch in [1usize, 8] {
         let rows = i64::try_from(batch)?;
         let input = Tensor::from_f32(vec![rows, 3, 224, 224], pixels.repeat(batch));

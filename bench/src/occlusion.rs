@@ -17,10 +17,9 @@ pub(crate) fn measure(ours: &Ours, peer: &mut Peer, rounds: usize, report: &mut 
         // 729 windows take Captum a quarter of a minute: fewer rounds, and the faster setting is known by then.
         let rounds = if size == 16 { 5 } else { rounds };
         let params = json!({"size": size, "stride": stride, "fill": "value", "value": 0.0, "clip": false});
-        let spec = || ours.spec("occlusion", params.clone(), Some(peer.target));
-        let (run, ..) = ours.run(spec(), |_| ())?;
+        let spec = ours.spec_of_pixels("occlusion", params, Some(peer.target))?;
+        let (run, ..) = ours.run(spec.clone(), |_| ())?;
         let found = ours.engine.artifact(&run, "map")?;
-        let spec = spec();
         for setting in SETTINGS {
             let request = json!({"op": "occlusion", "size": size, "stride": stride, "perturbations_per_eval": setting});
             let wanted = peer.answer(request.clone())?;

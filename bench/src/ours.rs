@@ -10,8 +10,10 @@ use whyglass_engine::{
     Config, CreateOptions, Engine, EventKind, Finished, ImageSource, RunEvent, RunSpec, RunState, Target, WatchOptions,
 };
 
-/// 224×224 pixels: no side has to resize it.
+/// 224×224 pixels. Encoded, it is resized by the model's own policy; as pixels it is what the peer sees.
 pub(crate) const PICTURE: &str = "tests/golden/chelsea-224.png";
+/// Of the picture and of the model's input.
+pub(crate) const SIDE: usize = 224;
 pub(crate) const MODEL: &str = "efficientnet-lite0";
 
 pub(crate) struct Ours {
@@ -43,6 +45,12 @@ impl Ours {
         }
     }
 
+    /// As [`Self::spec`], with the very pixels that the peer explains.
+    pub(crate) fn spec_of_pixels(&self, technique: &str, params: Value, target: Option<u32>) -> Result<RunSpec> {
+        let image = ImageSource::Pixels { shape: vec![3, SIDE, SIDE], data: Arc::new(pixels()?) };
+        Ok(RunSpec { image, ..self.spec(technique, params, target) })
+    }
+
     /// Runs `spec` to its end, telling `seen` of each event. Returns the run's name, how it ended, and the seconds.
     pub(crate) fn run(&self, spec: RunSpec, mut seen: impl FnMut(&RunEvent)) -> Result<(String, Arc<Finished>, f64)> {
         let start = Instant::now();
@@ -60,6 +68,14 @@ impl Ours {
         ensure!(!matches!(end.state, RunState::Failed), "{}: {}", end.status.reason, end.status.message);
         Ok((run, end, start.elapsed().as_secs_f64()))
     }
+}
+
+/// The picture as it is, 3×224×224 in 0…1.
+pub(crate) fn pixels() -> Result<Vec<f32>> {
+    let picture = whyglass_imaging::decode(&std::fs::read(PICTURE)?, &whyglass_imaging::Limits::default())?;
+    let side = u32::try_from(SIDE)?;
+    ensure!((picture.width(), picture.height()) == (side, side), "{PICTURE} is not {side}×{side}");
+    Ok(whyglass_imaging::Pixels::from(&picture).data)
 }
 
 /// The largest difference, relative to the largest of `wanted`.
