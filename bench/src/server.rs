@@ -2,7 +2,7 @@
 
 use crate::Arguments;
 use crate::measure::interleave;
-use crate::ours::{MODEL, Ours};
+use crate::ours::{MODEL, Ours, difference};
 use crate::report::Report;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -17,14 +17,21 @@ pub(crate) fn measure(ours: &Ours, arguments: &Arguments, rounds: usize, report:
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let mut client = tokio.block_on(Client::connect(&server.address, None))?;
     let params = json!({"size": 16, "stride": 8});
-    let here = || Ok(ours.run(ours.spec("occlusion", params.clone(), Some(0)), |_| ())?.2);
-    let there = || tokio.block_on(sweep(&mut client, ours));
+    let spec = ours.spec("occlusion", params, Some(0));
+    let (run, ..) = ours.run(spec.clone(), |_| ())?;
+    let (_, served) = tokio.block_on(sweep(&mut client, ours))?;
+    let bytes = tokio.block_on(client.read_artifact(&format!("{served}/artifacts/map"), None))?;
+    let apart = difference(&whyglass_imaging::read_npy(&bytes)?.1, &ours.engine.artifact(&run, "map")?.tensor.data)?;
+    ensure!(apart == 0.0, "the server's map is {apart:.1e} apart from the one of this process");
+    let here = || Ok(ours.run(spec.clone(), |_| ())?.2);
+    let there = || Ok(tokio.block_on(sweep(&mut client, ours))?.0);
     let pair = interleave(rounds, here, there)?;
-    report.pair("occlusion 16/8 in process", "the same through the server", &pair, 0.0);
+    report.pair("occlusion 16/8 in process", "the same through the server", &pair, apart);
     Ok(())
 }
 
-async fn sweep(client: &mut Client, ours: &Ours) -> Result<f64> {
+/// The seconds of one sweep, and its run.
+async fn sweep(client: &mut Client, ours: &Ours) -> Result<(f64, String)> {
     let number = |value: f64| prost_types::Value { kind: Some(prost_types::value::Kind::NumberValue(value)) };
     let fields = [("size".to_owned(), number(16.0)), ("stride".to_owned(), number(8.0))];
     let spec = v1::RunSpec {
@@ -46,7 +53,8 @@ async fn sweep(client: &mut Client, ours: &Ours) -> Result<f64> {
         finished |= matches!(event.event, Some(v1::run_event::Event::Finished(_)));
     }
     ensure!(finished, "the stream ended without `finished`");
-    Ok(start.elapsed().as_secs_f64())
+    let seconds = start.elapsed().as_secs_f64();
+    Ok((seconds, explanation.runs().first().context("no run was accepted")?.clone()))
 }
 
 /// `whyglass serve` in a process of its own; ended when dropped.
