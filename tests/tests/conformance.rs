@@ -9,7 +9,7 @@ use whyglass_tests::staged::{engine, follow, models, plugins, spec};
 use whyglass_tests::tiny;
 
 fn tiny_engine() -> (TempDir, Arc<Engine>) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder for the model");
     tiny::write(folder.path());
     let engine = engine(&[&plugins()], folder.path());
     (folder, engine)
