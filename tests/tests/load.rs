@@ -1,5 +1,7 @@
 //! Plugins that misbehave, in a real engine: each is contained, named, and costs nobody else anything.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
