@@ -1,6 +1,8 @@
 //! Whyglass against PyTorch and Captum on the same weights and pixels: logits, and gradients under each rule, for what
 //! both of PyTorch's exporters make of VGG-11 and ResNet-18, and for EfficientNet-Lite0. The maps are in `golden_maps.rs`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use whyglass_graph::{Cotangent, GraphModel, Normalization, Options, Rule, Tensor, Vjp};

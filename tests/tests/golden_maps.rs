@@ -1,6 +1,8 @@
 //! The techniques against Captum on the same weights and pixels, through the engine and the staged plugins: occlusion,
 //! per window and per pixel, and Grad-CAM at `features`. Logits and gradients are in `golden.rs`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use serde_json::json;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};

@@ -1,5 +1,7 @@
 //! A server as a stranger meets it: a process of its own, driven from Python by grpcio and reflection alone.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use whyglass_tests::build::root;
