@@ -49,17 +49,20 @@
 //! ```
 //!
 //! A technique that needs only pixels, `logits` and `features` never looks at the model's descriptor: those node ids
-//! always mean these. Randomness comes from [`rng`]; [`testing`] runs a technique without a host.
+//! always mean these. Randomness comes from [`rng`], the size of a batch from [`batch`], pixels for a length from
+//! [`length`]; [`testing`] runs a technique without a host.
 
 #[cfg(panic = "abort")]
 compile_error!("a plugin catches its panics at the ABI: build it with `panic = \"unwind\"` in the profile");
 
 mod backend;
+pub mod batch;
 mod call;
 mod emit;
 mod error;
 mod explainer;
 mod host;
+pub mod length;
 mod model;
 mod request;
 pub mod rng;

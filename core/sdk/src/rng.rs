@@ -80,6 +80,21 @@ impl Rng {
         self.normal_f64() as f32
     }
 
+    /// Fills `out` with standard normal numbers, in pairs and in float32: for noise by the picture.
+    #[expect(clippy::cast_precision_loss, reason = "float32 is what is wanted")]
+    pub fn fill_normal(&mut self, out: &mut [f32]) {
+        for pair in out.chunks_mut(2) {
+            // Never 0, whose logarithm is infinite; at most 1.
+            let uniform = (self.next_u32() as f32 + 0.5) * (1.0 / 4_294_967_296.0);
+            let radius = (-2.0 * uniform.ln()).max(0.0).sqrt();
+            let (sin, cos) = (core::f32::consts::TAU * self.uniform_f32()).sin_cos();
+            pair[0] = radius * cos;
+            if let Some(second) = pair.get_mut(1) {
+                *second = radius * sin;
+            }
+        }
+    }
+
     /// Puts `items` into a uniformly random order (Fisher–Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
@@ -141,6 +156,22 @@ mod tests {
         let mean = normal.iter().sum::<f64>() / f64::from(n);
         let variance = normal.iter().map(|z| (z - mean).powi(2)).sum::<f64>() / f64::from(n);
         assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
+    }
+
+    #[test]
+    fn noise_by_the_picture_is_normal_and_a_prefix_does_not_depend_on_the_length() {
+        let mut noise = vec![0.0; 40_001];
+        Rng::new(5, 9).fill_normal(&mut noise);
+        assert!(noise.iter().all(|z| z.is_finite()));
+        let n = noise.len() as f64;
+        let moment = |power: i32| noise.iter().map(|z| f64::from(*z).powi(power)).sum::<f64>() / n;
+        let (mean, variance, kurtosis) = (moment(1), moment(2), moment(4));
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03 && (kurtosis - 3.0).abs() < 0.25);
+        let pairs: f64 = noise.chunks_exact(2).map(|pair| f64::from(pair[0] * pair[1])).sum::<f64>() / (n / 2.0);
+        assert!(pairs.abs() < 0.03, "the two of a pair are independent: {pairs}");
+        let mut prefix = vec![0.0; 10];
+        Rng::new(5, 9).fill_normal(&mut prefix);
+        assert_eq!(prefix[..], noise[..10]);
     }
 
     #[test]

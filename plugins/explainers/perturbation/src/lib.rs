@@ -2,10 +2,9 @@
 
 #![forbid(unsafe_code)]
 
-mod batch;
-mod length;
 mod occluder;
 mod occlusion;
+mod score;
 mod windows;
 
 pub use occlusion::{Occlusion, OcclusionParams};

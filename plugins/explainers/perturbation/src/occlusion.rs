@@ -9,12 +9,12 @@
 //! Windows never leave gaps: a stride above the size is refused.
 
 use crate::occluder::{Fill, Occluder};
+use crate::score::{Score, input_size, scores};
 use crate::windows::{Order, Rect, Windows};
-use crate::{batch, length};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use whyglass_sdk::json::{ArtifactDescriptor, ArtifactKind, ExplainerDescriptor, InputSize, MapMeta};
-use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, TensorView};
+use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, TensorView, batch, length};
 
 /// Parameters of `occlusion`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,24 +40,6 @@ pub struct OcclusionParams {
     pub score: Score,
     /// In which order the windows are evaluated. It changes what is seen first, not the result.
     pub order: Order,
-}
-
-/// The number whose fall is measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Score {
-    #[default]
-    Logit,
-    Probability,
-}
-
-impl Score {
-    fn node(self) -> &'static str {
-        match self {
-            Self::Logit => "logits",
-            Self::Probability => "probabilities",
-        }
-    }
 }
 
 impl Default for OcclusionParams {
@@ -224,15 +206,7 @@ impl Explainer for Occlusion {
         };
 
         let rows = batch::rows(model.descriptor(), windows.len() + 1);
-        let shape = [rows as i64, 3, height as i64, width as i64];
-        let score = |pictures: &[f32]| {
-            let feeds = [("input", TensorView::new(&shape, pictures))];
-            let outputs = model.run(call, &feeds, &[params.score.node()])?;
-            let [scores] = &outputs[..] else {
-                return Err(Error::internal("one matrix of scores was asked for, others came back"));
-            };
-            column(scores.view(), target)
-        };
+        let score = |pictures: &[f32]| scores(call, model, params.score, target, pictures, (height, width));
 
         let (grid_rows, grid_columns) = windows.grid();
         let class = Some(target as i64);
@@ -263,24 +237,6 @@ impl Explainer for Occlusion {
             call.progress(step.done as u64, windows.len() as u64)
         })
     }
-}
-
-fn input_size(model: &dyn Model) -> Result<InputSize> {
-    model.descriptor().input.ok_or_else(|| {
-        Error::failed_precondition(
-            "INPUT_SIZE_UNKNOWN",
-            "the model does not say how large its input is: name it in model.toml",
-        )
-    })
-}
-
-/// Column `target` of a matrix of scores.
-fn column(scores: TensorView<'_>, target: usize) -> Result<Vec<f32>> {
-    let [_, classes] = scores.dims()?;
-    if target >= classes {
-        return Err(Error::invalid_argument("target", format!("class {target} of a model with {classes} classes")));
-    }
-    Ok(scores.data().chunks_exact(classes).map(|row| row[target]).collect())
 }
 
 /// Cuts a batch into runs of windows that lie side by side in one row of the grid.

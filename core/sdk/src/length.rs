@@ -1,12 +1,12 @@
 //! Lengths that a caller gives as a fraction of the picture or in pixels.
 
-use whyglass_sdk::{Error, Result};
+use crate::{Error, Result};
 
 /// `length` in whole pixels: below 1 it is a fraction of the `short` side, from 1 on it is pixels already.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` naming `field` if the length is not a positive number, or longer than the short side.
-pub(crate) fn pixels(length: f64, short: usize, field: &str) -> Result<usize> {
+pub fn pixels(length: f64, short: usize, field: &str) -> Result<usize> {
     if !length.is_finite() || length <= 0.0 {
         return Err(Error::invalid_argument(
             field,
