@@ -10,8 +10,16 @@ pub struct ClassScore {
     pub probability: f32,
 }
 
+/// How a model's probabilities come from its logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Softmax,
+    /// Each logit is the log-odds of its class: a derived model's groups.
+    Logistic,
+}
+
 /// The `top` best classes, best first; equal logits in the order of their index. 0 asks for all.
-pub(crate) fn best(logits: &[f32], labels: &[String], top: usize) -> Vec<ClassScore> {
+pub(crate) fn best(logits: &[f32], labels: &[String], top: usize, link: Link) -> Vec<ClassScore> {
     let largest = logits.iter().copied().filter(|z| z.is_finite()).fold(f32::NEG_INFINITY, f32::max);
     let total: f64 = logits.iter().map(|z| f64::from(z - largest).exp()).sum();
     let mut order: Vec<usize> = (0..logits.len()).collect();
@@ -23,7 +31,10 @@ pub(crate) fn best(logits: &[f32], labels: &[String], top: usize) -> Vec<ClassSc
             index: u32::try_from(index).unwrap_or(u32::MAX),
             label: label(labels, index),
             logit: logits[index],
-            probability: (f64::from(logits[index] - largest).exp() / total) as f32,
+            probability: match link {
+                Link::Softmax => f64::from(logits[index] - largest).exp() / total,
+                Link::Logistic => 1.0 / (1.0 + f64::from(-logits[index]).exp()),
+            } as f32,
         })
         .collect()
 }
@@ -38,12 +49,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn log_odds_are_probabilities_of_their_own() {
+        let scores = best(&[0.0, 3.0_f32.ln(), -400.0], &[], 0, Link::Logistic);
+        assert_eq!(scores.iter().map(|s| s.probability).collect::<Vec<_>>(), [0.75, 0.5, 0.0]);
+    }
+
+    #[test]
     fn probabilities_add_up_and_the_best_comes_first() {
         let labels = ["ox".to_owned(), "bear".to_owned()];
-        let scores = best(&[1.0, 1000.0, -5.0], &labels, 0);
+        let scores = best(&[1.0, 1000.0, -5.0], &labels, 0, Link::Softmax);
         assert_eq!(scores[0].label, "bear");
         assert_eq!(scores[2].label, "2");
         assert!((scores.iter().map(|s| s.probability).sum::<f32>() - 1.0).abs() < 1e-6);
-        assert_eq!(best(&[0.0; 9], &[], 5).iter().map(|s| s.index).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(best(&[0.0; 9], &[], 5, Link::Softmax).iter().map(|s| s.index).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     }
 }

@@ -28,6 +28,18 @@ pub struct LoadOptions {
     /// Threads that the model may use when a call does not say: 0 is one per core.
     pub threads: u32,
     pub device: Option<String>,
+    /// Where there are some, the model has these classes instead, and `other` for what is in none of them: the logit of a
+    /// group is its log-odds, log Σ exp z over it less log Σ exp z over the rest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<ClassGroup>,
+}
+
+/// Classes of a file that are one class of the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassGroup {
+    pub name: String,
+    /// Indices in the file's own logits; no two groups share one.
+    pub members: Vec<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

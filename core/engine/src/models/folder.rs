@@ -35,6 +35,11 @@ fn read(folder: &Path) -> Option<Source> {
         .map_err(|error| error.to_string())
         .and_then(|text| ModelToml::parse(&text))
         .map_err(|error| format!("{}: {error}", path.display()));
+    let (toml, folder) = match toml {
+        Ok(own) if own.extends.is_some() => extended(own, folder),
+        other => (other, folder.to_owned()),
+    };
+    let folder = folder.as_path();
     let said = toml.as_ref().ok();
     let file = folder.join(said.and_then(|toml| toml.file.as_deref()).unwrap_or("model.onnx"));
     let labels = match said.and_then(|toml| toml.labels.as_deref()) {
@@ -42,6 +47,20 @@ fn read(folder: &Path) -> Option<Source> {
         None => Some(folder.join("labels.txt")).filter(|path| path.is_file()),
     };
     Some(Source { name, file, toml, labels, bare: false })
+}
+
+/// A derived model: what it says over what the model beside it says, and that model's folder.
+fn extended(own: ModelToml, folder: &Path) -> (Result<ModelToml, String>, PathBuf) {
+    let base = own.extends.clone().unwrap_or_default();
+    let place = folder.with_file_name(&base);
+    let path = place.join("model.toml");
+    let read =
+        std::fs::read_to_string(&path).map_err(|error| format!("extends = '{base}': {}: {error}", path.display()));
+    let merged = read.and_then(|text| ModelToml::parse(&text)).and_then(|other| match other.extends {
+        None => Ok(own.over(other)),
+        Some(_) => Err(format!("extends = '{base}', which is derived itself: extend what that one extends")),
+    });
+    (merged, place)
 }
 
 /// A model by its path: a folder, the file in a folder with a model.toml, or a bare file. `None`: no path.

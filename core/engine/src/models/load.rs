@@ -9,7 +9,7 @@ use whyglass_abi::{WG_OK, WgModel, WgStr};
 use whyglass_imaging::Fit;
 
 use super::folder::Source;
-use super::{LoadedModel, ModelInfo, ModelState};
+use super::{LoadedModel, ModelInfo, ModelState, groups};
 use crate::call::{Call, Silent};
 use crate::error::{Error, Result};
 use crate::json::ModelDescriptor;
@@ -22,6 +22,8 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, thr
     let (policy, filter) = toml.fit().map_err(|why| broken(source, why))?;
     let mut options = toml.options().map_err(|why| broken(source, why))?;
     options.threads = threads;
+    let derived = groups::read(source, toml)?;
+    options.groups.clone_from(&derived.groups);
     info.sha256 = crate::sha256::of_file(&source.file)
         .map_err(|error| broken(source, format!("cannot read {}: {error}", source.file.display())))?;
     let extension = source.file.extension().and_then(|extension| extension.to_str()).unwrap_or("");
@@ -39,6 +41,7 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, thr
         json: String::new(),
         fit: Fit { policy, filter, width: 1, height: 1 },
         notices: Vec::new(),
+        groups: derived.members,
         backend,
         table,
         disabled: Mutex::new(None),
@@ -49,7 +52,11 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, thr
         return Err(broken(source, "the back end returned a model without a run function".to_owned()));
     }
     let mut descriptor = describe(&model.table).map_err(|why| broken(source, why))?;
-    descriptor.labels = labels(source, &descriptor)?;
+    descriptor.labels = if derived.groups.is_empty() {
+        labels(source, &descriptor)?
+    } else {
+        groups::labels(source, &derived.groups, &descriptor)?
+    };
     if descriptor.backend.is_empty() {
         descriptor.backend.clone_from(&model.backend.id);
     }
@@ -77,7 +84,7 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, thr
     Ok(model)
 }
 
-fn broken(source: &Source, why: String) -> Error {
+pub(super) fn broken(source: &Source, why: String) -> Error {
     Error::precondition("MODEL_FAILED", format!("the model '{}' cannot be loaded: {why}", source.name)).at("model")
 }
 

@@ -15,6 +15,7 @@ use crate::call::{Call, Sink};
 use crate::error::{Error, Result};
 use crate::json::ModelDescriptor;
 use crate::plugins::Backend;
+use crate::scores::Link;
 
 /// A model in memory. It is unloaded when the last user has gone.
 pub struct LoadedModel {
@@ -24,6 +25,8 @@ pub struct LoadedModel {
     pub(super) json: String,
     pub(super) fit: Fit,
     pub(super) notices: Vec<(String, String)>,
+    /// Of a derived model: labels of the file's classes, and the class that each is a part of.
+    pub(super) groups: Vec<(String, u32)>,
     pub(super) backend: Arc<Backend>,
     pub(super) table: WgModel,
     pub(super) disabled: Mutex<Option<String>>,
@@ -89,6 +92,16 @@ impl LoadedModel {
     #[must_use]
     pub fn notices(&self) -> &[(String, String)] {
         &self.notices
+    }
+
+    /// Of a derived model: labels of the file's classes, and the class that each is a part of.
+    pub(crate) fn groups(&self) -> &[(String, u32)] {
+        &self.groups
+    }
+
+    /// How its probabilities come from its logits.
+    pub(crate) fn link(&self) -> Link {
+        if self.groups.is_empty() { Link::Softmax } else { Link::Logistic }
     }
 
     /// Why it is not used any more.

@@ -1,6 +1,7 @@
 //! Models: their folders, their one-time loading, and the proxy through which explainers use them.
 
 mod folder;
+mod groups;
 mod load;
 mod loaded;
 pub(crate) mod proxy;

@@ -20,6 +20,19 @@ pub(super) struct ModelToml {
     pub device: Option<String>,
     pub licence: String,
     pub source: String,
+    /// The name of the model beside this one that it is derived from: its file, input and labels are used.
+    pub extends: Option<String>,
+    /// Of a derived model: labels of the other model that are one class here.
+    #[serde(rename = "class")]
+    pub classes: Vec<ClassToml>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClassToml {
+    pub name: String,
+    /// Labels, or indices as text, of the model that is extended.
+    pub labels: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -42,7 +55,53 @@ impl ModelToml {
         }
         model.options()?;
         model.fit()?;
+        model.derives()?;
         Ok(model)
+    }
+
+    /// Whether what says that it is derived fits together.
+    fn derives(&self) -> Result<(), String> {
+        let Some(base) = &self.extends else {
+            return if self.classes.is_empty() {
+                Ok(())
+            } else {
+                Err("[[class]] goes with extends: name a model".to_owned())
+            };
+        };
+        let path = std::path::Path::new(base);
+        if path.file_name().is_none_or(|plain| plain != path.as_os_str()) {
+            return Err(format!("extends = '{base}' must be the name of a model in the same folder of models"));
+        }
+        let input = &self.input;
+        let own = [
+            self.file.is_some(),
+            self.labels.is_some(),
+            self.normalize.is_some(),
+            input.width.is_some(),
+            input.resize.is_some(),
+        ];
+        if own.contains(&true) {
+            return Err(format!("file, labels, input and normalize are those of '{base}': leave them out"));
+        }
+        if self.classes.is_empty() {
+            return Err("a derived model has at least one [[class]]".to_owned());
+        }
+        Ok(())
+    }
+
+    /// What this says, over what it extends.
+    pub(super) fn over(self, base: Self) -> Self {
+        let text = |own: String, other: String| if own.is_empty() { other } else { own };
+        Self {
+            title: self.title,
+            licence: text(self.licence, base.licence),
+            source: text(self.source, base.source),
+            feature_layer: self.feature_layer.or(base.feature_layer),
+            device: self.device.or(base.device),
+            extends: self.extends,
+            classes: self.classes,
+            ..base
+        }
     }
 
     /// What the back end is told.
@@ -53,7 +112,8 @@ impl ModelToml {
             _ => return Err("input: give both width and height, or neither".to_owned()),
         };
         let feature_layer = self.feature_layer.clone();
-        Ok(LoadOptions { input, normalize: self.normalize, feature_layer, threads: 0, device: self.device.clone() })
+        let (normalize, device) = (self.normalize, self.device.clone());
+        Ok(LoadOptions { input, normalize, feature_layer, threads: 0, device, groups: Vec::new() })
     }
 
     /// How a picture becomes the input.
@@ -87,6 +147,21 @@ mod tests {
         .unwrap();
         assert_eq!(model.options().unwrap().normalize.unwrap().mean, [127.0; 3]);
         assert_eq!(model.fit().unwrap(), (FitPolicy::ShortSideCentreCrop(256), Filter::Bicubic));
+    }
+
+    #[test]
+    fn a_derived_model_has_classes_and_nothing_of_its_own() {
+        let class = "[[class]]\nname = 'bear'\nlabels = ['brown bear']\n";
+        let model = ModelToml::parse(&format!("title = 'B'\nextends = 'lite'\n{class}")).unwrap();
+        let base =
+            ModelToml { file: Some("m.onnx".into()), title: "A".into(), licence: "L".into(), ..Default::default() };
+        let both = model.over(base);
+        assert_eq!((both.title.as_str(), both.licence.as_str(), both.file.as_deref()), ("B", "L", Some("m.onnx")));
+        let fault = |text: &str| ModelToml::parse(text).unwrap_err();
+        assert!(fault(class).contains("extends"));
+        assert!(fault("extends = 'lite'").contains("[[class]]"));
+        assert!(fault(&format!("extends = '../lite'\n{class}")).contains("name of a model"));
+        assert!(fault(&format!("extends = 'lite'\nfile = 'a.onnx'\n{class}")).contains("leave them out"));
     }
 
     #[test]

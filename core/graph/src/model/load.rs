@@ -3,7 +3,7 @@
 use super::cache::Cache;
 use super::names::Names;
 use super::plans::Plans;
-use super::{Capabilities, GraphModel, Options};
+use super::{Capabilities, GraphModel, Options, groups};
 use crate::builder::DerivedConstants;
 use crate::layers::{self, Landmarks, Layer};
 use crate::roles::{self, Scores};
@@ -64,7 +64,13 @@ impl<R: Runtime> GraphModel<R> {
             None => roles::features(&first, scores.logits),
         };
         name_reserved(&mut source, &one, pixels, scores, features);
-        let (logits, probabilities) = add_scores(&mut source, &mut one, scores);
+        let (mut logits, mut probabilities) = add_scores(&mut source, &mut one, scores);
+        let mut classes = scores.classes;
+        if !options.groups.is_empty() {
+            let groups = groups::complete(&options.groups, classes as usize)?;
+            (logits, probabilities) = groups::add(&mut source, &mut one, logits, classes as usize, &groups);
+            classes = groups.len() as i64;
+        }
         let landmarks = Landmarks { input: pixels, logits, features };
         let mut names = Names::default();
         let one_picture = apply(&source, &one);
@@ -81,7 +87,7 @@ impl<R: Runtime> GraphModel<R> {
 
         // Two pictures, another size: what is free.
         let shown = prove_batch(&source, &picture, scores.output, &answer, &*runtime).map(|two| (one, two));
-        let free_size = sizes_are_free(&source, size, logits, scores.classes, &*runtime);
+        let free_size = sizes_are_free(&source, size, logits, classes, &*runtime);
 
         let layers = with_reserved(layers::list(&one_picture, landmarks), landmarks, probabilities);
         let gradients = layers.iter().any(|layer| layer.id == "input" && layer.differentiable);
@@ -95,7 +101,7 @@ impl<R: Runtime> GraphModel<R> {
             names,
             landmarks,
             layers,
-            classes: scores.classes as usize,
+            classes: classes as usize,
             capabilities,
             normalization: options.normalization,
             macs: layers::macs(&one_picture),

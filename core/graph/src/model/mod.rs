@@ -4,6 +4,7 @@
 //! [`load`], how a question is answered in [`query`].
 
 mod cache;
+mod groups;
 mod load;
 mod names;
 mod plans;
@@ -31,6 +32,9 @@ pub struct Options {
     pub feature_layer: Option<String>,
     /// The value behind the reserved name `logits`, instead of the one that is found.
     pub logits: Option<String>,
+    /// Indices of classes that become one class each; what is in none of them becomes one more. Empty: the file's own
+    /// classes. See [`groups`].
+    pub groups: Vec<Vec<u32>>,
     /// Threads per execution where a call does not say; 0: one per core.
     pub threads: usize,
 }

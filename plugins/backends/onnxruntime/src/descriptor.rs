@@ -72,6 +72,7 @@ pub(crate) fn options(options: &json::LoadOptions) -> whyglass_graph::Options {
         }),
         feature_layer: options.feature_layer.clone(),
         logits: None,
+        groups: options.groups.iter().map(|group| group.members.clone()).collect(),
         threads: options.threads as usize,
     }
 }
