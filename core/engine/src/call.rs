@@ -29,6 +29,8 @@ pub(crate) trait Sink: Send + Sync {
     fn model_entered(&self);
     /// … and has returned.
     fn model_returned(&self, rows: u64, took: Duration);
+    /// A picture of the dataset cannot be read; it is passed over.
+    fn unreadable(&self, _item: &str, _why: &str) {}
     /// Whose log lines these are.
     fn name(&self) -> &str;
 }

@@ -11,11 +11,15 @@ pub struct Config {
     pub plugins: Vec<PathBuf>,
     /// Directories with a folder per model.
     pub models: Vec<PathBuf>,
+    /// Directories with a folder per dataset.
+    pub datasets: Vec<PathBuf>,
     pub limits: Limits,
     /// Threads for computing, shared by the runs that run at the same time; 0: one per core.
     pub threads: u32,
     /// A model may be named by the path of its file. Only for a command line, never for requests from elsewhere.
     pub allow_model_paths: bool,
+    /// Likewise a dataset, by the path of its folder or manifest.
+    pub allow_dataset_paths: bool,
 }
 
 impl Config {

@@ -8,6 +8,7 @@ use whyglass_abi::WgPlugin;
 
 use crate::call::{Call, Silent};
 use crate::config::{Config, Limits};
+use crate::datasets::{self, Dataset, DatasetInfo};
 use crate::error::{Error, Result};
 use crate::models::{self, LoadedModel, ModelInfo};
 use crate::plugins::{self, PluginInfo, Technique};
@@ -31,6 +32,7 @@ pub struct Engine {
     instance: String,
     plugins: plugins::registry::Registry,
     models: models::registry::Registry,
+    datasets: datasets::registry::Registry,
     store: Arc<Store>,
     scheduler: Arc<Scheduler>,
     timer: Arc<Timer>,
@@ -59,6 +61,7 @@ impl Engine {
             instance: random_name()?,
             plugins: plugins::registry::Registry::discover(&config.plugins),
             models: models::registry::Registry::new(config.models.clone(), config.allow_model_paths, threads),
+            datasets: datasets::registry::Registry::new(config.datasets.clone(), config.allow_dataset_paths),
             store: Arc::default(),
             scheduler: Arc::new(Scheduler::new(config.limits.slots, config.limits.queue)),
             timer: Arc::new(timer),
@@ -120,16 +123,40 @@ impl Engine {
         self.models.get(name, &self.plugins)
     }
 
+    /// Blocks: reads the folders. Sorted by name; those that cannot be used say why.
+    #[must_use]
+    pub fn datasets(&self) -> Vec<DatasetInfo> {
+        self.datasets.list()
+    }
+
+    /// Blocks: reads the folder.
+    ///
+    /// # Errors
+    /// UNKNOWN_DATASET, with the nearest name; BAD_DATASET with what is wrong with it.
+    pub fn dataset(&self, name: &str) -> Result<Arc<Dataset>> {
+        self.datasets.get(name)
+    }
+
+    /// Blocks. A picture of a dataset, upright, in its own size.
+    ///
+    /// # Errors
+    /// UNKNOWN_DATASET, BAD_DATASET, UNKNOWN_ITEM, UNREADABLE_IMAGE, INVALID_IMAGE.
+    pub fn dataset_picture(&self, dataset: &str, item: &str) -> Result<whyglass_imaging::Picture> {
+        let set = self.datasets.get(dataset)?;
+        picture::decode(&set.encoded(set.item(item)?, &self.config.limits)?, &self.config.limits)
+    }
+
     /// Blocks. The `top` best classes, best first; 0: all.
     ///
     /// # Errors
     /// INVALID_IMAGE and the like; MODEL_DISABLED; what the model says.
     pub fn classify(&self, model: &LoadedModel, image: &ImageSource, top: usize) -> Result<Vec<ClassScore>> {
         model.usable()?;
-        let (pixels, _) = picture::pixels(image, model, &self.config.limits)?;
+        let image = self.datasets.fetch(image.clone(), &self.config.limits)?;
+        let (pixels, _) = picture::pixels(&image, model, &self.config.limits)?;
         let call = Call::new(Silent::new("classify"), self.config.threads());
         let logits = model.logits(&call, &pixels)?;
-        Ok(scores::best(&logits, model.labels(), top))
+        Ok(scores::best(&logits, model.labels(), top, model.link()))
     }
 
     /// Blocks. All checks come before anything is created: either every run exists or none.
@@ -185,7 +212,7 @@ impl Engine {
         // The technique first: it is known without loading anything.
         self.plugins.technique(&spec.technique)?;
         let model = self.model(&spec.model)?;
-        check::check(spec, model, &self.plugins, &self.config.limits, self.config.threads())
+        check::check(spec, model, &self.plugins, &self.datasets, &self.config.limits, self.config.threads())
     }
 
     fn new_run(&self, spec: CheckedSpec, options: &CreateOptions) -> Result<Arc<Run>> {

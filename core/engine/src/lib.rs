@@ -7,6 +7,7 @@
 
 mod call;
 mod config;
+mod datasets;
 mod emission;
 mod engine;
 mod error;
@@ -19,6 +20,7 @@ mod sha256;
 mod suggest;
 
 pub use config::{Config, Limits};
+pub use datasets::{Dataset, DatasetInfo, Item};
 pub use engine::Engine;
 pub use error::{Code, Error, Result};
 pub use models::{LoadedModel, ModelInfo, ModelState};

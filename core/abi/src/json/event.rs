@@ -1,5 +1,7 @@
 //! `WgEvent::meta`: one type per artifact kind, and nothing else is allowed in it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Meta of a map's keyframe: H×W float32 at the artifact's own grid, NaN where it is not computed yet.
@@ -39,6 +41,9 @@ pub struct PointsMeta {
     pub labels: Vec<i64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub predictions: Vec<i64>,
+    /// Names of the classes that occur, by index.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<i64, String>,
 }
 
 /// Meta of a matrix (C×C), a series (n×k) or a table (n×k).

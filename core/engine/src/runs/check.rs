@@ -7,10 +7,13 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::event::Placement;
+use super::images::Subject;
 use super::inputs::{self, Input};
 use super::spec::{ImageSource, RunSpec, Target};
 use super::{picture, resolve};
 use crate::config::Limits;
+use crate::datasets::bound::Bound;
+use crate::datasets::{Dataset, registry::Registry as Datasets};
 use crate::error::{Code, Error, Result};
 use crate::json::{Capability, Need};
 use crate::models::LoadedModel;
@@ -27,12 +30,14 @@ pub(crate) struct CheckedSpec {
     pub model: Arc<LoadedModel>,
     pub technique: Arc<Technique>,
     pub inputs: Vec<Input>,
-    /// 3×H×W at the model's input size; taken by the run.
-    pub pixels: Option<Arc<Vec<f32>>>,
+    /// Taken by the run.
+    pub subject: Option<Subject>,
     pub placement: Option<Placement>,
     /// The picture as it was sent, for drawing results over it.
     pub image: ImageSource,
-    /// `None`: the model's top class.
+    /// The dataset that is explained, rather than a picture.
+    pub dataset: Option<Arc<Dataset>>,
+    /// `None`: the model's top class; of a dataset, no class at all.
     pub target: Option<u32>,
     /// Complete and resolved.
     pub params: Map<String, Value>,
@@ -45,13 +50,15 @@ pub(crate) fn check(
     spec: RunSpec,
     model: Arc<LoadedModel>,
     plugins: &Registry,
+    datasets: &Datasets,
     limits: &Limits,
     threads: u32,
 ) -> Result<CheckedSpec> {
     let technique = plugins.technique(&spec.technique)?;
     technique.usable()?;
     model.usable()?;
-    needs(&technique, &model)?;
+    let about_dataset = matches!(spec.image, ImageSource::Dataset(_));
+    needs(&technique, &model, about_dataset)?;
     let params = technique.complete(&spec.params).map_err(|error| error.within("params"))?;
     layers(&technique, &model, &params).map_err(|error| error.within("params"))?;
     let target = spec.target.map(|target| class(&target, &model)).transpose()?;
@@ -66,13 +73,26 @@ pub(crate) fn check(
     if max_duration.is_zero() {
         return Err(Error::invalid("max_duration", "INVALID_DURATION", "a duration above zero is wanted"));
     }
-    let (pixels, placement) = picture::pixels(&spec.image, &model, limits)?;
+    let image = datasets.fetch(spec.image, limits)?;
+    let (subject, placement) = match &image {
+        ImageSource::Dataset(name) => {
+            (Subject::Dataset(Arc::new(Bound::new(datasets.get(name)?, &model, limits)?)), None)
+        }
+        _ => {
+            let (pixels, placement) = picture::pixels(&image, &model, limits)?;
+            (Subject::Picture(pixels), placement)
+        }
+    };
+    let dataset = match &subject {
+        Subject::Dataset(bound) => Some(Arc::clone(&bound.dataset)),
+        Subject::Picture(_) => None,
+    };
     // Last, because it runs code of the plugin.
     let params = resolve::resolve(&technique, &model, params, limits.resolve, threads)?;
-    let inputs = inputs::check(&technique, &model, &params, plugins, limits, threads)?;
+    let inputs = inputs::check(&technique, &model, about_dataset, &params, plugins, limits, threads)?;
     let max_duration = max_duration.min(limits.run_duration);
-    let (pixels, image) = (Some(pixels), spec.image);
-    Ok(CheckedSpec { model, technique, inputs, pixels, placement, image, target, params, seed, max_duration })
+    let subject = Some(subject);
+    Ok(CheckedSpec { model, technique, inputs, subject, placement, image, dataset, target, params, seed, max_duration })
 }
 
 /// A seed for a run that asked for none.
@@ -81,16 +101,21 @@ fn draw() -> Result<u64> {
     Ok(random % SEEDS)
 }
 
-/// Whether the model can do what the technique needs.
-pub(super) fn needs(technique: &Technique, model: &LoadedModel) -> Result<()> {
+/// Whether the model can do what the technique needs, and whether a dataset is there where it wants one.
+pub(super) fn needs(technique: &Technique, model: &LoadedModel, dataset: bool) -> Result<()> {
     let descriptor = model.descriptor();
+    if dataset && !technique.descriptor.needs.contains(&Need::Dataset) {
+        let message =
+            format!("the technique '{}' explains one picture, not a dataset: name a picture of it", technique.id);
+        return Err(Error::precondition("NOT_ONE_PICTURE", message).at("technique"));
+    }
     for need in &technique.descriptor.needs {
         let (has, name) = match need {
             Need::Gradients => (descriptor.has(Capability::Gradients) && model.has_vjp(), "gradients"),
             Need::GuidedRules => (descriptor.has(Capability::GuidedRules) && model.has_vjp(), "guided-rules"),
             Need::InnerFeeds => (descriptor.has(Capability::InnerFeeds), "inner-feeds"),
             Need::FreeSize => (descriptor.has(Capability::FreeSize), "free-size"),
-            Need::Dataset => (false, "dataset"),
+            Need::Dataset => (dataset, "dataset"),
             Need::Unknown => (false, "unknown"),
         };
         if has {
@@ -98,7 +123,9 @@ pub(super) fn needs(technique: &Technique, model: &LoadedModel) -> Result<()> {
         }
         let (id, model) = (&technique.id, model.name());
         let message = match need {
-            Need::Dataset => format!("the technique '{id}' explains a dataset, not one picture"),
+            Need::Dataset => format!(
+                "the technique '{id}' explains a dataset, not one picture: give one with --dataset, or as the request's dataset"
+            ),
             Need::Unknown => format!("the technique '{id}' needs something that this version does not know: update"),
             _ => format!("the technique '{id}' needs {name}, which the model '{model}' does not have: choose another"),
         };

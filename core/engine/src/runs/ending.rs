@@ -154,7 +154,7 @@ impl Run {
         let finished = Arc::new(Finished { state, status, complete, manifest, artifacts });
         inner.finished = Some(Arc::clone(&finished));
         inner.expire_time = Some(SystemTime::now() + self.limits.result_age);
-        inner.pixels = None;
+        inner.subject = None;
         self.push(&mut inner, EventKind::Finished(finished));
         drop(inner);
         if let Some(this) = self.this.upgrade() {

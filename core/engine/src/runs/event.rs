@@ -97,7 +97,9 @@ pub enum EventKind {
 pub struct ResolvedSpec {
     pub model: String,
     pub technique: String,
-    /// Index and label of the explained class.
+    /// The dataset that is explained, rather than a picture.
+    pub dataset: Option<String>,
+    /// Index and label of the explained class; `None` of a dataset where none was asked for.
     pub target: Option<(u32, String)>,
     pub params: Map<String, Value>,
     pub seed: u64,

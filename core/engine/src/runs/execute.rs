@@ -9,7 +9,7 @@ use whyglass_abi::safe::{Elements, TensorRef};
 use whyglass_abi::{WG_CANCELLED, WG_OK, WG_PANIC, WgNamedTensor, WgRequest, WgStr};
 
 use super::event::{ResolvedSpec, Started, Tensor};
-use super::images::Single;
+use super::images::{Images, Subject};
 use super::inputs;
 use super::run::Run;
 use crate::call::Call;
@@ -24,24 +24,27 @@ const TOP: usize = 5;
 
 /// Runs `run` to its end. `threads`: its share of the machine.
 pub(crate) fn execute(run: &Arc<Run>, threads: u32) {
-    let Some(pixels) = run.begin(threads) else { return };
-    let returned = catch_unwind(AssertUnwindSafe(|| perform(run, &pixels, threads))).unwrap_or_else(|_| {
+    let Some(subject) = run.begin(threads) else { return };
+    let returned = catch_unwind(AssertUnwindSafe(|| perform(run, &subject, threads))).unwrap_or_else(|_| {
         Err(Error::internal("ENGINE_PANIC", "the engine panicked: this is a bug, please report it"))
     });
     run.conclude(returned);
 }
 
-fn perform(run: &Arc<Run>, pixels: &Arc<Vec<f32>>, threads: u32) -> Result<()> {
+fn perform(run: &Arc<Run>, subject: &Subject, threads: u32) -> Result<()> {
     let spec = &run.spec;
     let call = Call::new(Arc::clone(run) as Arc<_>, threads);
-    let logits = spec.model.logits(&call, pixels)?;
-    let scores = scores::best(&logits, spec.model.labels(), TOP);
-    let target = spec.target.or_else(|| scores.first().map(|best| best.index)).unwrap_or(0);
-    let label = scores::label(spec.model.labels(), target as usize);
+    let (mut scores, mut target) = (Vec::new(), spec.target);
+    if let Subject::Picture(pixels) = subject {
+        let logits = spec.model.logits(&call, pixels)?;
+        scores = scores::best(&logits, spec.model.labels(), TOP, spec.model.link());
+        target = target.or_else(|| scores.first().map(|best| best.index)).or(Some(0));
+    }
     let resolved = ResolvedSpec {
         model: spec.model.name().to_owned(),
         technique: spec.technique.id.clone(),
-        target: Some((target, label)),
+        dataset: spec.dataset.as_ref().map(|set| set.name.clone()),
+        target: target.map(|index| (index, scores::label(spec.model.labels(), index as usize))),
         params: spec.params.clone(),
         seed: spec.seed,
         max_duration: spec.max_duration,
@@ -51,9 +54,9 @@ fn perform(run: &Arc<Run>, pixels: &Arc<Vec<f32>>, threads: u32) -> Result<()> {
     run.start(started, spec.model.notices());
     let mut inputs = Vec::with_capacity(spec.inputs.len());
     for input in &spec.inputs {
-        inputs.push((input.name.as_str(), inputs::compute(input, run, pixels, target, threads)?));
+        inputs.push((input.name.as_str(), inputs::compute(input, run, subject, target, threads)?));
     }
-    explain(&spec.technique, &spec.model, &call, pixels, (target, spec.seed), &spec.params, &inputs)
+    explain(&spec.technique, &spec.model, &call, subject, (target, spec.seed), &spec.params, &inputs)
 }
 
 /// Calls a technique once. A panic disables it.
@@ -61,14 +64,14 @@ pub(super) fn explain(
     technique: &Technique,
     model: &Arc<LoadedModel>,
     call: &Arc<Call>,
-    pixels: &Arc<Vec<f32>>,
-    (target, seed): (u32, u64),
+    subject: &Subject,
+    (target, seed): (Option<u32>, u64),
     params: &Map<String, Value>,
     inputs: &[(&str, Tensor)],
 ) -> Result<()> {
     technique.usable()?;
     let text = serde_json::to_string(params).map_err(|error| Error::internal("PARAMS", error.to_string()))?;
-    let images = Single::new(call, model.input(), Arc::clone(pixels));
+    let images = Images::new(call, model.input(), subject.clone());
     let proxy = Proxy::new(model, call);
     let (its_call, its_model, its_images) = (call.table(), proxy.table(), images.table());
     let shapes: Vec<Vec<i64>> =
@@ -84,7 +87,7 @@ pub(super) fn explain(
     let request = WgRequest {
         struct_size: size_of::<WgRequest>(),
         images: &raw const its_images,
-        target: target.into(),
+        target: target.map_or(-1, i64::from),
         seed,
         inputs: named.as_ptr(),
         n_inputs: named.len(),

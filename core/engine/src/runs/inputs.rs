@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::accumulate::Artifacts;
 use super::event::Tensor;
 use super::execute::explain;
+use super::images::Subject;
 use super::run::Run;
 use super::{check, resolve};
 use crate::call::{Call, Sink};
@@ -33,6 +34,7 @@ pub(crate) struct Input {
 pub(super) fn check(
     technique: &Technique,
     model: &Arc<LoadedModel>,
+    dataset: bool,
     params: &Map<String, Value>,
     plugins: &Registry,
     limits: &Limits,
@@ -48,7 +50,7 @@ pub(super) fn check(
         let blame = |error: Error| Error { field: field.clone(), ..error };
         let other = plugins.technique(id).map_err(blame)?;
         other.usable().map_err(blame)?;
-        check::needs(&other, model).map_err(blame)?;
+        check::needs(&other, model, dataset).map_err(blame)?;
         let artifact = other.descriptor.artifacts.iter().filter(|a| a.kind == wanted.kind).min_by_key(|a| a.auxiliary);
         let Some(artifact) = artifact.filter(|_| other.descriptor.inputs.is_empty()) else {
             let message = format!("the technique '{id}' cannot be used here: a plain {:?} is wanted", wanted.kind);
@@ -66,8 +68,8 @@ pub(super) fn check(
 pub(super) fn compute(
     input: &Input,
     run: &Arc<Run>,
-    pixels: &Arc<Vec<f32>>,
-    target: u32,
+    subject: &Subject,
+    target: Option<u32>,
     threads: u32,
 ) -> Result<Tensor> {
     let declared = input.technique.descriptor.artifacts.clone();
@@ -76,7 +78,7 @@ pub(super) fn compute(
         artifacts: Mutex::new(Artifacts::new(declared, run.limits.artifact_bytes)),
     });
     let call = Call::new(Arc::clone(&collector) as Arc<_>, threads);
-    explain(&input.technique, &run.spec.model, &call, pixels, (target, run.spec.seed), &input.params, &[])?;
+    explain(&input.technique, &run.spec.model, &call, subject, (target, run.spec.seed), &input.params, &[])?;
     if run.is_cancelled() {
         return Err(Error::new(Code::Cancelled, "CANCELLED", "the run is to end"));
     }
@@ -123,6 +125,9 @@ impl Sink for Collector {
     }
     fn model_returned(&self, rows: u64, took: Duration) {
         self.run.model_returned(rows, took);
+    }
+    fn unreadable(&self, item: &str, why: &str) {
+        self.run.unreadable(item, why);
     }
     fn name(&self) -> &str {
         self.run.name()

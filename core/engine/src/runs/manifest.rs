@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::event::{ArtifactMeta, ArtifactState, Outcome, RunState};
 use super::run::{Inner, Run};
 
+/// So many pictures that could not be read are named.
+const NAMED: usize = 64;
+
 /// Of a run that ends as `state`.
 pub(super) fn of(run: &Run, inner: &Inner, state: RunState, status: &Outcome, complete: bool) -> String {
     let (model, technique) = (&run.spec.model, &run.spec.technique);
@@ -44,6 +47,10 @@ pub(super) fn of(run: &Run, inner: &Inner, state: RunState, status: &Outcome, co
         "placement": placement.map(|p| json!({
             "original_width": p.original_width, "original_height": p.original_height,
             "x": p.x, "y": p.y, "width": p.width, "height": p.height,
+        })),
+        "dataset": run.spec.dataset.as_ref().map(|set| json!({
+            "name": set.name, "items": set.items.len(), "classes": set.classes, "unreadable": inner.unreadable.len(),
+            "unreadable_items": inner.unreadable.keys().take(NAMED).collect::<Vec<_>>(),
         })),
         "metrics": inner.metrics,
         "notices": inner.notices.iter()

@@ -41,10 +41,16 @@ pub(crate) fn pixels(
             }
             Ok((Arc::clone(data), None))
         }
+        ImageSource::DatasetItem { .. } | ImageSource::Dataset(_) => Err(not_one()),
     }
 }
 
-fn decode(bytes: &[u8], limits: &Limits) -> Result<imaging::Picture> {
+/// Items are fetched before anybody asks for their pixels, so this is a dataset where a picture is wanted.
+fn not_one() -> Error {
+    Error::invalid("image", "NOT_ONE_PICTURE", "one picture is wanted, not a dataset")
+}
+
+pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<imaging::Picture> {
     let encoded_bytes = usize::try_from(limits.image_bytes).unwrap_or(usize::MAX);
     imaging::decode(bytes, &imaging::Limits { encoded_bytes, pixels: limits.image_pixels }).map_err(|error| {
         let reason = match error {
@@ -66,5 +72,6 @@ pub(super) fn original(image: &ImageSource, model: &LoadedModel, limits: &Limits
             let pixels = imaging::Pixels::new(height, width, data.to_vec());
             Ok(pixels.map_err(|error| Error::internal("INVALID_PIXELS", error.to_string()))?.to_picture())
         }
+        ImageSource::DatasetItem { .. } | ImageSource::Dataset(_) => Err(not_one()),
     }
 }

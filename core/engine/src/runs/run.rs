@@ -1,6 +1,7 @@
 //! One run: its state, its log and its artifacts behind one lock, and the only places that change them. It knows no
 //! thread and no plugin; `execute` drives it, `sink` is what a plugin sees of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -12,6 +13,7 @@ use super::accumulate::Artifacts;
 use super::check::CheckedSpec;
 use super::ending::Cause;
 use super::event::{ArtifactState, EventKind, Finished, Progress, RunEvent, RunState, Started};
+use super::images::Subject;
 use super::log::Log;
 use super::spec::ImageSource;
 use super::{RunInfo, clock::Clock, picture};
@@ -54,7 +56,7 @@ pub(super) struct Inner {
     pub log: Log,
     pub artifacts: Artifacts,
     pub progress: Progress,
-    pub metrics: std::collections::BTreeMap<String, f64>,
+    pub metrics: BTreeMap<String, f64>,
     pub notices: Vec<(String, String)>,
     /// The first event that the rules forbid.
     pub violation: Option<Error>,
@@ -72,8 +74,10 @@ pub(super) struct Inner {
     pub pauses: u64,
     pub watches: u64,
     pub watchers: Vec<Arc<Signal>>,
-    /// 3×H×W; dropped at the end.
-    pub pixels: Option<Arc<Vec<f32>>>,
+    /// Dropped at the end.
+    pub subject: Option<Subject>,
+    /// Pictures of the dataset that could not be read, and why.
+    pub unreadable: BTreeMap<String, String>,
 }
 
 /// What a new run is made of.
@@ -92,14 +96,14 @@ pub(crate) struct NewRun {
 impl Run {
     pub(crate) fn new(new: NewRun) -> Arc<Self> {
         let NewRun { name, number, group, request, mut spec, linger, limits, clock, on_finished } = new;
-        let pixels = spec.pixels.take();
+        let subject = spec.subject.take();
         let inner = Inner {
             state: RunState::Queued,
             cause: None,
             log: Log::new(&name, limits.log_bytes),
             artifacts: Artifacts::new(spec.technique.descriptor.artifacts.clone(), limits.artifact_bytes),
             progress: Progress::default(),
-            metrics: std::collections::BTreeMap::new(),
+            metrics: BTreeMap::new(),
             notices: Vec::new(),
             violation: None,
             params: spec.params.clone(),
@@ -113,7 +117,8 @@ impl Run {
             pauses: 0,
             watches: 0,
             watchers: Vec::new(),
-            pixels,
+            subject,
+            unreadable: BTreeMap::new(),
         };
         let run = Arc::new_cyclic(|this| Self {
             this: this.clone(),
@@ -177,8 +182,8 @@ impl Run {
         }
     }
 
-    /// Its turn has come. The picture, or `None` where it was ended in the queue.
-    pub(super) fn begin(&self, threads: u32) -> Option<Arc<Vec<f32>>> {
+    /// Its turn has come. What it is about, or `None` where it was ended in the queue.
+    pub(super) fn begin(&self, threads: u32) -> Option<Subject> {
         let mut inner = self.lock();
         if inner.state != RunState::Queued {
             return None;
@@ -186,10 +191,10 @@ impl Run {
         inner.state = RunState::Running;
         inner.running_since = Some(Instant::now());
         inner.threads = threads;
-        let pixels = inner.pixels.clone();
+        let subject = inner.subject.clone();
         drop(inner);
         self.after(self.spec.max_duration, |run| run.cancel(Cause::Deadline));
-        pixels
+        subject
     }
 
     /// Everything is resolved; the technique begins.
@@ -227,6 +232,7 @@ impl Run {
         let image = match &self.spec.image {
             ImageSource::Encoded(bytes) => bytes.len(),
             ImageSource::Pixels { data, .. } => size_of_val(&data[..]),
+            ImageSource::DatasetItem { .. } | ImageSource::Dataset(_) => 0,
         };
         inner.log.bytes() + inner.artifacts.bytes() + image + 4096
     }

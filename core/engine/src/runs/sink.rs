@@ -74,6 +74,13 @@ impl Sink for Run {
         self.model_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
+    fn unreadable(&self, item: &str, why: &str) {
+        let mut inner = self.lock();
+        if !inner.state.is_final() && inner.unreadable.insert(item.to_owned(), why.to_owned()).is_none() {
+            self.notice(&mut inner, "UNREADABLE_IMAGE".to_owned(), short(why));
+        }
+    }
+
     fn name(&self) -> &str {
         &self.spec.technique.plugin
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-/// One technique × one model × one picture.
+/// One technique × one model × one picture (or one dataset).
 #[derive(Clone, Debug)]
 pub struct RunSpec {
     /// A model's name, or (where the configuration allows it) the path of a model file.
@@ -24,13 +24,18 @@ pub struct RunSpec {
     pub max_duration: Option<Duration>,
 }
 
-/// Where a picture comes from.
+/// Where a picture comes from, or all of them.
 #[derive(Clone, Debug)]
 pub enum ImageSource {
     /// PNG, JPEG, WebP, BMP or GIF.
     Encoded(Bytes),
     /// 3×H×W (or 1×3×H×W), RGB in 0…1, at the model's input size.
     Pixels { shape: Vec<usize>, data: Arc<Vec<f32>> },
+    /// A picture of a dataset, by its id there.
+    DatasetItem { dataset: String, item: String },
+    /// All pictures of a dataset, for a technique that explains one: its name, or (where the configuration allows it) the
+    /// path of its folder or manifest.
+    Dataset(String),
 }
 
 /// The class to explain.

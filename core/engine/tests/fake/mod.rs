@@ -38,7 +38,8 @@ pub fn engine(limits: Limits) -> Fake {
         std::fs::write(model.join("model.fake"), name).unwrap();
         std::fs::write(model.join("labels.txt"), "red fox, fox\ngreen\nnot red\n").unwrap();
     }
-    let config = Config { models: vec![folder.path().to_owned()], limits, threads: 2, ..Config::default() };
+    let datasets = vec![folder.path().join("datasets")];
+    let config = Config { models: vec![folder.path().to_owned()], datasets, limits, threads: 2, ..Config::default() };
     let engine = Engine::start(config).unwrap();
     register(&engine);
     Fake { engine, folder }
@@ -59,7 +60,13 @@ pub fn register(engine: &Engine) {
     }));
     let build = || {
         let plugin = Plugin::new("fake", "1.2.3").backend(Loader);
-        plugin.explainer(Sweep).explainer(Stubborn).explainer(Dream).explainer(Twice).explainer(Gradient)
+        plugin
+            .explainer(Sweep)
+            .explainer(Stubborn)
+            .explainer(Dream)
+            .explainer(Twice)
+            .explainer(Gradient)
+            .explainer(Tally)
     };
     // SAFETY: the host lives for ever, and so do the tables that the SDK makes.
     let info = unsafe { engine.register(entry(&EXPORTED, host, build)) };
@@ -356,6 +363,42 @@ impl Explainer for Twice {
         let doubled: Vec<f32> = map.data().iter().map(|value| value * 2.0).collect();
         let meta = json::MapMeta { cell: [1.0, 1.0], ..Default::default() };
         call.map("map").keyframe(TensorView::new(map.shape(), &doubled), &meta)
+    }
+}
+
+/// A row per picture of a dataset that can be read: its class, and the red of its first pixel.
+struct Tally;
+
+impl Explainer for Tally {
+    type Params = NoParams;
+    const ID: &'static str = "tally";
+
+    fn descriptor(&self) -> json::ExplainerDescriptor {
+        json::ExplainerDescriptor {
+            needs: vec![Need::Dataset],
+            artifacts: vec![artifact("rows", Kind::Table)],
+            ..Default::default()
+        }
+    }
+
+    fn explain(&self, call: &Call<'_>, _: &dyn Model, request: &Request<'_>, _: &NoParams) -> Result<()> {
+        let images = request.images();
+        let items = images.descriptor()?.items;
+        let (mut rows, mut values) = (Vec::new(), Vec::new());
+        for index in 0..images.count() {
+            match images.get(call, index) {
+                Ok(picture) => {
+                    rows.push(items[index].clone());
+                    values.extend([images.label(index).map_or(-1.0, |class| class as f32), picture.data()[0]]);
+                }
+                Err(error) if error.status == whyglass_sdk::Status::DataLoss => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let target = request.target.map_or(-1.0, |class| class as f64);
+        call.metrics(&[("target", target)])?;
+        let shape = [rows.len() as i64, 2];
+        call.table("rows").keyframe(TensorView::new(&shape, &values), &json::TableMeta { rows, ..Default::default() })
     }
 }
 
