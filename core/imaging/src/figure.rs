@@ -1,15 +1,22 @@
-//! What a person looks at: a picture with a map over it and a colour bar beside it, or a picture alone, under a title.
+//! What a person looks at: a picture with a map over it and a colour bar beside it, or a picture alone, under a title. In
+//! files of their own: a matrix as a heat map, points as a scatter.
+
+mod bar;
+mod header;
+mod matrix;
+mod scatter;
+
+pub use matrix::MatrixFigure;
+pub use scatter::ScatterFigure;
 
 use crate::canvas::{Area, Canvas};
 use crate::colormap::Colormap;
 use crate::fit::Placement;
-use crate::layout::{Layout, SMALL, shown};
+use crate::layout::{Layout, shown};
 use crate::overlay::{Map, overlay};
 use crate::picture::{Picture, Pixels};
 use crate::scale::Scale;
 use crate::text::Typeface;
-
-const RULE: [u8; 3] = [70, 74, 82];
 
 /// A map over a picture, with colour bar, title and subtitle.
 #[derive(Clone, Debug)]
@@ -49,16 +56,14 @@ impl<'a> MapFigure<'a> {
     #[must_use]
     pub fn render(&self) -> Picture {
         let typeface = Typeface::load();
-        let (ticks, exponent) = self.scale.ticks();
-        let widest = ticks.iter().map(|(_, label)| typeface.width(label, SMALL)).fold(0.0, f32::max);
-        let gutter = |unit: f32| ((BAR_GAP + BAR_WIDTH + TICK_GAP + widest) * unit).ceil() as usize;
+        let gutter = |unit: f32| bar::width(&typeface, &self.scale, unit);
         let layout = Layout::new(&typeface, self.picture, self.title, self.subtitle, gutter);
         let mut canvas = layout.canvas(&typeface);
         let picture = shown(self.picture, layout.picture);
         let covered = overlay(&picture, &self.map, &self.placement, self.colormap, &self.scale, self.alpha);
         canvas.paste(&covered, layout.picture.x, layout.picture.y);
         self.outline_what_was_seen(&mut canvas, layout.picture);
-        self.draw_bar(&mut canvas, &typeface, &layout, &ticks, exponent);
+        bar::draw(&mut canvas, &typeface, layout.picture, layout.unit, layout.small(), &self.scale, self.colormap);
         canvas.into_picture()
     }
 
@@ -78,63 +83,6 @@ impl<'a> MapFigure<'a> {
         let (y, height) = edge(place.y, place.height, place.original_height, area.height);
         canvas.frame(Area { x: area.x + x, y: area.y + y, width, height }, [255; 3], 0.55);
     }
-
-    fn draw_bar(
-        &self,
-        canvas: &mut Canvas,
-        typeface: &Typeface,
-        layout: &Layout,
-        ticks: &[(f64, String)],
-        exponent: i32,
-    ) {
-        let unit = layout.unit;
-        let small = layout.small();
-        let place = layout.picture;
-        // The common power of ten stands above the bar, which makes room for it.
-        let above = if exponent == 0 { 0 } else { (SMALL * 1.5 * unit).round() as usize };
-        let bar = Area {
-            x: place.x + place.width + (BAR_GAP * unit).round() as usize,
-            y: place.y + above.min(place.height / 2),
-            width: (BAR_WIDTH * unit).round() as usize,
-            height: place.height - above.min(place.height / 2),
-        };
-        for row in 0..bar.height {
-            let position = 1.0 - (row as f64 + 0.5) / bar.height as f64;
-            canvas.fill(Area { y: bar.y + row, height: 1, ..bar }, self.colormap.colour(position), 1.0);
-        }
-        canvas.frame(bar, RULE, 0.35);
-        if exponent != 0 {
-            let power = format!("×10{}", superscript(exponent));
-            typeface.draw(canvas, bar.x as f32, place.y as f32 + small.size * 0.8, &power, small);
-        }
-        let length = (4.0 * unit).round() as usize;
-        for (value, label) in ticks {
-            let down = (1.0 - self.scale.position(*value)) * bar.height as f64;
-            let row = bar.y + (down.round() as usize).min(bar.height.saturating_sub(1));
-            canvas.fill(Area { x: bar.x + bar.width, y: row, width: length, height: 1 }, RULE, 0.8);
-            // Digits are centred on their tick, and kept within the bar at its ends.
-            let (highest, lowest) = (bar.y as f32 + small.size * 0.72, (bar.y + bar.height) as f32);
-            let centre = (row as f32 + 0.5 + small.size * 0.35).max(highest).min(lowest);
-            typeface.draw(canvas, (bar.x + bar.width) as f32 + TICK_GAP * unit, centre, label, small);
-        }
-    }
-}
-
-/// Sizes in units.
-const BAR_GAP: f32 = 14.0;
-const BAR_WIDTH: f32 = 14.0;
-const TICK_GAP: f32 = 8.0;
-
-fn superscript(exponent: i32) -> String {
-    let raise = |character| match character {
-        '-' => '⁻',
-        '1' => '¹',
-        '2' => '²',
-        '3' => '³',
-        '0' => '⁰',
-        digit => char::from_u32('⁰' as u32 + (digit as u32 - '0' as u32)).unwrap_or(digit),
-    };
-    exponent.to_string().chars().map(raise).collect()
 }
 
 /// A picture that a technique made (a dream, a montage), with title and subtitle.
@@ -219,11 +167,5 @@ mod tests {
         let ribbon = grey(3000, 1);
         let map = Map::new(1, 1, &[1e-7]).unwrap();
         assert!(MapFigure::new(&ribbon, map, Placement::whole(3000, 1), false).render().height() > 30);
-    }
-
-    #[test]
-    fn powers_of_ten_are_raised() {
-        assert_eq!(superscript(-5), "⁻⁵");
-        assert_eq!(superscript(12), "¹²");
     }
 }

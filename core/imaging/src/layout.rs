@@ -12,8 +12,8 @@ const LONG_SIDE: f64 = 1536.0;
 /// The narrowest column of text above a picture.
 const NARROWEST: usize = 320;
 
-const INK: [u8; 3] = [24, 24, 27];
-const GREY: [u8; 3] = [100, 104, 112];
+pub(crate) const INK: [u8; 3] = [24, 24, 27];
+pub(crate) const GREY: [u8; 3] = [100, 104, 112];
 
 /// Where everything goes, in pixels.
 pub(crate) struct Layout {
@@ -90,10 +90,10 @@ impl Layout {
 }
 
 /// Sizes in units.
-const TITLE: f32 = 22.0;
-const SUBTITLE: f32 = 14.5;
+pub(crate) const TITLE: f32 = 22.0;
+pub(crate) const SUBTITLE: f32 = 14.5;
 pub(crate) const SMALL: f32 = 13.0;
-const LEADING: f32 = 1.34;
+pub(crate) const LEADING: f32 = 1.34;
 
 /// The picture at the size that figures show it.
 pub(crate) fn shown(picture: &Picture, area: Area) -> Picture {

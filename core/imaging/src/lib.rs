@@ -26,7 +26,7 @@ pub use colormap::Colormap;
 pub use decode::{FORMATS, Limits, decode};
 pub use encode::{encode_jpeg, encode_png};
 pub use error::{Error, Result};
-pub use figure::{ImageFigure, MapFigure};
+pub use figure::{ImageFigure, MapFigure, MatrixFigure, ScatterFigure};
 pub use fit::{Filter, Fit, FitPolicy, Placement, fit, resize};
 pub use masked::masked;
 pub use npy::{read_npy, write_npy};

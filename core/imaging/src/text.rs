@@ -60,6 +60,20 @@ impl Typeface {
 
     /// Draws from `x`, with the letters standing on `baseline`.
     pub(crate) fn draw(&self, canvas: &mut Canvas, x: f32, baseline: f32, text: &str, style: Style) {
+        self.outline(x, baseline, text, style, &mut |column, row, coverage| {
+            canvas.blend(column, row, style.colour, coverage);
+        });
+    }
+
+    /// Draws upwards from `y`, with the letters standing to the left of `baseline`.
+    pub(crate) fn draw_upwards(&self, canvas: &mut Canvas, baseline: f32, y: f32, text: &str, style: Style) {
+        let (across, up) = (baseline.round() as i64, y.round() as i64);
+        self.outline(0.0, 0.0, text, style, &mut |column, row, coverage| {
+            canvas.blend(across + row, up - column, style.colour, coverage);
+        });
+    }
+
+    fn outline(&self, x: f32, baseline: f32, text: &str, style: Style, paint: &mut dyn FnMut(i64, i64, f32)) {
         let mut pen = x;
         for character in text.chars() {
             let font = self.font(character);
@@ -73,7 +87,7 @@ impl Typeface {
                     let bounds = outline.px_bounds();
                     outline.draw(|dx, dy, coverage| {
                         let (column, row) = (bounds.min.x as i64 + i64::from(dx), bounds.min.y as i64 + i64::from(dy));
-                        canvas.blend(column, row, style.colour, coverage.clamp(0.0, 1.0));
+                        paint(column, row, coverage.clamp(0.0, 1.0));
                     });
                 }
             }
