@@ -120,6 +120,7 @@ fn engine_config(options: EngineOptions) -> whyglass_engine::Config {
     whyglass_engine::Config {
         plugins: non_empty(&options.plugins, || beside_the_binary("plugins").into_iter().collect()),
         models: non_empty(&options.models, || vec![PathBuf::from("models")]),
+        datasets: non_empty(&options.datasets, || vec![PathBuf::from("datasets")]),
         threads: options.threads.unwrap_or_default(),
         limits: whyglass_engine::Limits {
             slots: options.max_runs.unwrap_or(defaults.slots),

@@ -1,8 +1,9 @@
 //! What a person looks at: an artifact drawn as a figure, the same whether the server or the command line draws it.
 
 use whyglass_engine::json::ArtifactKind;
+use whyglass_engine::json::PointsMeta;
 use whyglass_engine::{ArtifactMeta, ArtifactState, Placement};
-use whyglass_imaging::{Colormap, ImageFigure, Map, MapFigure, Picture, Pixels};
+use whyglass_imaging::{Colormap, ImageFigure, Map, MapFigure, MatrixFigure, Picture, Pixels, ScatterFigure};
 
 /// How an artifact is drawn.
 #[derive(Clone, Debug)]
@@ -27,29 +28,31 @@ impl Default for Look {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FigureError {
-    /// Only maps and images are pictures.
-    #[error("the artifact is not a map or an image: read it as numbers")]
+    /// It is not drawn.
+    #[error("the artifact is a list of numbers, or a map without a picture: read it as numbers")]
     NotDrawable,
     /// Its values do not have the shape of a picture, or a choice is out of range.
     #[error(transparent)]
     Imaging(#[from] whyglass_imaging::Error),
 }
 
-/// Draws a map over `picture` (the upright original; `placement` says where in it the map lies, `None`: all of it), or an
-/// image by itself.
+/// Draws a map over `picture` (the upright original; `placement` says where in it the map lies, `None`: all of it), an image
+/// by itself, a matrix as a heat map, points as a scatter.
 ///
 /// # Errors
 /// For other kinds of artifacts, and for shapes that are none of a picture.
 pub fn draw(
     artifact: &ArtifactState,
-    picture: &Picture,
+    picture: Option<&Picture>,
     placement: Option<Placement>,
     look: &Look,
 ) -> Result<Picture, FigureError> {
     let values = &artifact.tensor.data;
     match (artifact.kind, artifact.tensor.shape.as_slice()) {
         (ArtifactKind::Map, &[height, width]) => {
-            let map = Map::new(height, width, values)?;
+            let (Some(picture), map) = (picture, Map::new(height, width, values)?) else {
+                return Err(FigureError::NotDrawable);
+            };
             let signed = matches!(&*artifact.meta, ArtifactMeta::Map(meta) if meta.signed);
             let mut figure = MapFigure::new(picture, map, placed(placement, picture), signed);
             figure.colormap = look.colormap.unwrap_or(figure.colormap);
@@ -62,8 +65,53 @@ pub fn draw(
             let pixels = Pixels::new(height, width, values.to_vec())?;
             Ok(ImageFigure { pixels: &pixels, title: &look.title, subtitle: &look.subtitle }.render())
         }
+        (ArtifactKind::Matrix, &[rows, columns]) => Ok(matrix(artifact, rows, columns, look)),
+        (ArtifactKind::Points, &[_, dimensions]) if dimensions >= 2 => Ok(scatter(artifact, dimensions, look)),
         _ => Err(FigureError::NotDrawable),
     }
+}
+
+fn matrix(artifact: &ArtifactState, rows: usize, columns: usize, look: &Look) -> Picture {
+    let named = |names: &[String], count: usize| -> Vec<String> {
+        (0..count).map(|index| names.get(index).cloned().unwrap_or_else(|| index.to_string())).collect()
+    };
+    let (rows, columns) = match &*artifact.meta {
+        ArtifactMeta::Table(meta) => (named(&meta.rows, rows), named(&meta.columns, columns)),
+        _ => (named(&[], rows), named(&[], columns)),
+    };
+    let figure = MatrixFigure {
+        values: &artifact.tensor.data,
+        rows: &rows,
+        columns: &columns,
+        row_axis: "true class",
+        column_axis: "predicted class",
+        colormap: look.colormap.unwrap_or(Colormap::Viridis),
+        title: &look.title,
+        subtitle: &look.subtitle,
+    };
+    figure.render()
+}
+
+/// The first two dimensions of the points.
+fn scatter(artifact: &ArtifactState, dimensions: usize, look: &Look) -> Picture {
+    let unnamed = PointsMeta::default();
+    let meta = if let ArtifactMeta::Points(meta) = &*artifact.meta { meta } else { &unnamed };
+    let points: Vec<[f32; 2]> =
+        artifact.tensor.data.chunks_exact(dimensions).map(|point| [point[0], point[1]]).collect();
+    let known: Vec<i64> = meta.classes.keys().copied().collect();
+    let names: Vec<String> = meta.classes.values().cloned().collect();
+    let place = |classes: &[i64]| -> Vec<Option<usize>> {
+        (0..points.len()).map(|index| known.binary_search(classes.get(index)?).ok()).collect()
+    };
+    let figure = ScatterFigure {
+        points: &points,
+        classes: &place(if meta.labels.iter().any(|&label| label >= 0) { &meta.labels } else { &meta.predictions }),
+        predictions: &place(&meta.predictions),
+        names: &names,
+        title: &look.title,
+        subtitle: &look.subtitle,
+    };
+    figure.render()
 }
 
 fn placed(placement: Option<Placement>, picture: &Picture) -> whyglass_imaging::Placement {
@@ -106,14 +154,31 @@ mod tests {
     }
 
     #[test]
+    fn matrices_and_points_are_drawn_with_their_names() {
+        let names = vec!["bear".to_owned(), "ox".to_owned()];
+        let meta = TableMeta { rows: names.clone(), columns: names, unit: None };
+        let matrix = artifact(ArtifactKind::Matrix, &[2, 2], ArtifactMeta::Table(meta));
+        assert!(draw(&matrix, None, None, &Look::default()).expect("a figure").width() > 200);
+        let meta = PointsMeta {
+            labels: vec![0, 294],
+            classes: [(0, "a".into()), (294, "b".into())].into(),
+            ..Default::default()
+        };
+        let named = artifact(ArtifactKind::Points, &[2, 3], ArtifactMeta::Points(meta));
+        let plain = artifact(ArtifactKind::Points, &[2, 3], ArtifactMeta::Points(PointsMeta::default()));
+        let draw = |state| draw(state, None, None, &Look::default()).expect("a figure");
+        assert_ne!(draw(&named), draw(&plain));
+    }
+
+    #[test]
     fn maps_and_images_are_drawn_and_tables_are_not() {
         let grey = Picture::new(60, 40, vec![128; 60 * 40 * 3]).expect("a picture");
         let map = artifact(ArtifactKind::Map, &[4, 6], ArtifactMeta::Map(MapMeta::default()));
-        let figure = draw(&map, &grey, None, &Look::default()).expect("a figure");
+        let figure = draw(&map, Some(&grey), None, &Look::default()).expect("a figure");
         assert!(figure.rgb().chunks_exact(3).any(|rgb| rgb[0].abs_diff(rgb[1]) > 60), "the map has colours");
         let image = artifact(ArtifactKind::Image, &[3, 8, 8], ArtifactMeta::Image(ImageMeta::default()));
-        assert!(draw(&image, &grey, None, &Look::default()).is_ok());
+        assert!(draw(&image, None, None, &Look::default()).is_ok());
         let table = artifact(ArtifactKind::Table, &[4, 6], ArtifactMeta::Table(TableMeta::default()));
-        assert!(matches!(draw(&table, &grey, None, &Look::default()), Err(FigureError::NotDrawable)));
+        assert!(matches!(draw(&table, Some(&grey), None, &Look::default()), Err(FigureError::NotDrawable)));
     }
 }

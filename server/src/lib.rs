@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod config;
+pub mod csv;
 pub mod figure;
 pub mod grpc;
 

@@ -21,7 +21,11 @@ pub(crate) struct Places {
 impl Places {
     /// Flags, variables and file put together. Folders that were named must be there; the default ones may be missing.
     pub(crate) fn config(&self, serve: ServeOptions) -> Result<Config, Failure> {
-        for (flag, folders) in [("--plugins", &self.engine.plugins), ("--models", &self.engine.models)] {
+        for (flag, folders) in [
+            ("--plugins", &self.engine.plugins),
+            ("--models", &self.engine.models),
+            ("--datasets", &self.engine.datasets),
+        ] {
             if let Some(missing) = folders.iter().find(|folder| !folder.is_dir()) {
                 return Err(Failure::refused(format!("{flag} {}: there is no such folder", missing.display())));
             }
@@ -38,10 +42,11 @@ impl Places {
         Ok(config)
     }
 
-    /// An engine in this process, for someone who may name a model by its path.
+    /// An engine in this process, for someone who may name a model or a dataset by its path.
     pub(crate) fn engine(&self) -> Result<Arc<Engine>, Failure> {
         let mut config = self.config(ServeOptions::default())?.engine;
         config.allow_model_paths = true;
+        config.allow_dataset_paths = true;
         start(config)
     }
 }

@@ -80,8 +80,9 @@ fn figure(
     };
     look.subtitle = info.model;
     let placement = info.started.as_ref().and_then(|started| started.placement);
-    let picture = engine.picture(run).map_err(from_error)?;
-    let drawn = draw(artifact, &picture, placement, &look).map_err(|error| match error {
+    // A dataset has none, and what is drawn of it needs none.
+    let picture = engine.picture(run).ok();
+    let drawn = draw(artifact, picture.as_ref(), placement, &look).map_err(|error| match error {
         FigureError::NotDrawable => status(Code::FailedPrecondition, "NOT_DRAWABLE", error.to_string()),
         FigureError::Imaging(_) => status(Code::Internal, "NOT_DRAWN", error.to_string()),
     })?;

@@ -5,6 +5,7 @@ mod artifact;
 mod catalog;
 mod connection;
 pub mod convert;
+mod datasets;
 mod explain;
 mod guard;
 mod limits;
@@ -33,6 +34,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use whyglass_engine::Engine;
 use whyglass_proto::v1::catalog_service_server::{CatalogServiceServer, SERVICE_NAME as CATALOG};
+use whyglass_proto::v1::dataset_service_server::{DatasetServiceServer, SERVICE_NAME as DATASET};
 use whyglass_proto::v1::explain_service_server::{ExplainServiceServer, SERVICE_NAME as EXPLAIN};
 use whyglass_proto::v1::model_service_server::{ModelServiceServer, SERVICE_NAME as MODEL};
 
@@ -44,7 +46,7 @@ use crate::config::{ServeConfig, Tls};
 pub use limits::MAX_REQUEST_BYTES;
 pub use status::DOMAIN;
 
-const SERVICES: [&str; 3] = [CATALOG, MODEL, EXPLAIN];
+const SERVICES: [&str; 4] = [CATALOG, MODEL, DATASET, EXPLAIN];
 
 /// Streams of one connection. A page needs one; this is for gateways.
 const MAX_STREAMS: u32 = 256;
@@ -136,6 +138,7 @@ impl Server {
         routes = routes
             .add_service(CatalogServiceServer::new(catalog::Catalog(state.clone())))
             .add_service(ModelServiceServer::new(models::Models(state.clone())).max_decoding_message_size(size))
+            .add_service(DatasetServiceServer::new(datasets::Datasets(state.clone())))
             .add_service(ExplainServiceServer::new(explain::Explain(state.clone())).max_decoding_message_size(size))
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?);

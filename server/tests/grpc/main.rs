@@ -6,6 +6,7 @@
 mod artifacts;
 mod client;
 mod control;
+mod datasets;
 mod discovery;
 mod drain;
 mod hazards;

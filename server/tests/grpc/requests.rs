@@ -94,16 +94,6 @@ async fn an_unknown_run_is_not_found() {
 }
 
 #[tokio::test]
-async fn datasets_are_unimplemented_and_say_so() {
-    let fixture = Fixture::start().await;
-    let input = Some(v1::run_spec::Input::Dataset("datasets/animals".to_owned()));
-    let request = explain(vec![v1::RunSpec { input, ..sweep(0) }]);
-    let refused = fixture.explainer().await.explain(request).await.unwrap_err();
-    assert_eq!(refused.code(), Code::Unimplemented);
-    assert!(refused.message().contains("specs[0].dataset"), "{}", refused.message());
-}
-
-#[tokio::test]
 async fn a_picture_as_numbers_is_explained_like_a_file() {
     let fixture = Fixture::start().await;
     let tensor = v1::Tensor { data_type: v1::DataType::U8.into(), shape: vec![3, 8, 8], data: vec![100; 192].into() };

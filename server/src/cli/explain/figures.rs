@@ -81,7 +81,7 @@ impl Caption {
     pub(crate) fn figure(
         &self,
         artifact: &ArtifactState,
-        picture: &Picture,
+        picture: Option<&Picture>,
         started: Option<&Started>,
         style: &Style,
     ) -> Result<Option<Picture>, Failure> {

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use whyglass_engine::{EventKind, Finished, ImageSource, RunEvent, RunName, RunSpec, RunState, Target};
+use whyglass_engine::{EventKind, Finished, RunEvent, RunName, RunSpec, RunState};
 use whyglass_imaging::{Picture, Sheet, SheetRow};
 
 use super::figures::{Caption, Style, png};
 use super::folder::Folder;
 use super::frames::Frames;
 use super::interrupt::Interrupt;
-use super::params::Params;
+use super::params::{Params, Targets};
 use super::plan::{Job, Plan};
 use super::progress::{Display, Meter};
 use super::report::{Document, Story, exit, is_picture, write_artifact};
@@ -26,7 +26,7 @@ const AT_ONCE: usize = 32;
 /// What all runs have in common.
 pub(crate) struct Request<'a> {
     pub(crate) params: &'a Params,
-    pub(crate) target: Option<Target>,
+    pub(crate) targets: &'a Targets,
     pub(crate) seed: Option<u64>,
     pub(crate) max_duration: Option<Duration>,
     /// Draw every intermediate state.
@@ -143,7 +143,7 @@ impl<'a> Session<'a> {
 
     fn draw_frame(&self, run: &Active<'_>, artifact: &str, sequence: u64) -> Result<(), Failure> {
         let Some(state) = run.frames.get(artifact) else { return Ok(()) };
-        let picture = &self.plan.pictures[run.job.picture].picture;
+        let picture = self.plan.subjects[run.job.subject].picture();
         if let Some(figure) = run.caption.figure(state, picture, run.story.started.as_deref(), self.style)? {
             let name = format!("frames/{artifact}-{sequence:06}.png");
             self.folder.inside(&run.job.folder).write(&name, &png(&figure)?)?;
@@ -154,15 +154,15 @@ impl<'a> Session<'a> {
     fn finish(&self, name: &str, run: &mut Active<'_>, finished: &Finished) -> Result<JobResult, Failure> {
         let job = run.job;
         run.caption.stopped = finished.state == RunState::Stopped;
-        let file = &self.plan.pictures[job.picture];
+        let subject = &self.plan.subjects[job.subject];
         let folder = self.folder.inside(&job.folder);
         let started = run.story.started.as_deref();
-        let mut document = Document::new(&job.technique, &job.model, &file.name, &run.story, finished);
+        let mut document = Document::new(&job.technique, &job.model, subject, &run.story, finished);
         let mut shown = None;
         for reference in &finished.artifacts {
             let artifact = self.runner.artifact(name, &reference.id)?;
             let (described, figure) =
-                write_artifact(&folder, &artifact, &file.picture, started, &run.caption, self.style)?;
+                write_artifact(&folder, &artifact, subject.picture(), started, &run.caption, self.style)?;
             if !self.request.quiet && figure.is_some() && run.caption.is_main(&artifact.id) {
                 let class = document.target.as_ref().and_then(|target| target["label"].as_str()).unwrap_or_default();
                 let path = folder.path(&format!("{}.png", artifact.id));
@@ -192,8 +192,8 @@ impl<'a> Session<'a> {
         RunSpec {
             model: job.model.clone(),
             technique: job.technique.clone(),
-            image: ImageSource::Encoded(self.plan.pictures[job.picture].encoded.clone()),
-            target: self.request.target.clone(),
+            image: self.plan.subjects[job.subject].source(),
+            target: self.request.targets.get(&job.model),
             params: self.request.params.get(&job.technique).cloned().unwrap_or_default(),
             seed: self.request.seed,
             max_duration: self.request.max_duration,
@@ -206,8 +206,8 @@ impl<'a> Session<'a> {
         if self.plan.jobs.iter().any(|other| other.model != job.model) {
             name.push_str(&format!(" {}", job.model));
         }
-        if self.plan.pictures.len() > 1 {
-            name.push_str(&format!(" {}", self.plan.pictures[job.picture].name));
+        if self.plan.subjects.len() > 1 {
+            name.push_str(&format!(" {}", self.plan.subjects[job.subject].name()));
         }
         name
     }
@@ -223,23 +223,25 @@ fn verdict(title: &str, finished: &Finished) -> String {
     format!("{title}: {how}")
 }
 
-/// Pictures and models in rows, techniques in columns.
+/// Pictures in rows; models × techniques in columns, model by model.
 fn sheet(plan: &Plan, results: &[JobResult]) -> Sheet {
-    let mut rows: Vec<SheetRow> = Vec::new();
-    for (index, job) in plan.jobs.iter().enumerate() {
-        if index % plan.techniques.len() == 0 {
-            let best = results.get(index).and_then(|result| result.document.scores.first());
-            let seen = best.map_or_else(String::new, |score| {
-                let probability = score["probability"].as_f64().unwrap_or_default() as f32;
-                format!(" · {} {}", score["label"].as_str().unwrap_or_default(), percent(probability).trim())
-            });
-            let path = Path::new(&plan.pictures[job.picture].name);
-            let picture = path.file_name().unwrap_or_default().to_string_lossy();
-            let heading = format!("{picture} · {}{seen}", job.model);
-            rows.push(SheetRow { heading, figures: Vec::new() });
+    let rows = plan.jobs.chunks(plan.columns).enumerate().map(|(row, jobs)| {
+        let results = jobs.iter().enumerate().map(|(column, _)| results.get(row * plan.columns + column));
+        let path = Path::new(plan.subjects[jobs[0].subject].name());
+        let mut heading = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut told = "";
+        for (job, result) in jobs.iter().zip(results.clone()) {
+            // What a model sees is the same for all techniques.
+            if job.model != told
+                && let Some(best) = result.and_then(|result| result.document.scores.first())
+            {
+                let probability = best["probability"].as_f64().unwrap_or_default() as f32;
+                let label = best["label"].as_str().unwrap_or_default();
+                heading.push_str(&format!(" · {}: {label} {}", job.model, percent(probability).trim()));
+            }
+            told = &job.model;
         }
-        let figure = results.get(index).and_then(|result| result.figure.clone());
-        rows.last_mut().expect("a row was begun").figures.push(figure);
-    }
-    Sheet { title: String::new(), rows }
+        SheetRow { heading, figures: results.map(|result| result?.figure.clone()).collect() }
+    });
+    Sheet { title: String::new(), rows: rows.collect() }
 }

@@ -91,7 +91,8 @@ pub(super) fn meta(frame: &v1::Keyframe) -> ArtifactMeta {
         ArtifactKind::Points => {
             let points = frame.points.clone().unwrap_or_default();
             let (items, labels, predictions) = (points.items, points.labels, points.predictions);
-            ArtifactMeta::Points(PointsMeta { items, labels, predictions })
+            let classes = points.classes.into_iter().collect();
+            ArtifactMeta::Points(PointsMeta { items, labels, predictions, classes })
         }
         ArtifactKind::Matrix | ArtifactKind::Series | ArtifactKind::Table => {
             let table = frame.table.clone().unwrap_or_default();
@@ -161,6 +162,10 @@ fn started(start: v1::Started) -> Result<engine::Started, Error> {
         resolved: engine::ResolvedSpec {
             model: spec.model,
             technique: spec.technique,
+            dataset: match spec.input {
+                Some(v1::run_spec::Input::Dataset(name)) => Some(name.trim_start_matches("datasets/").to_owned()),
+                _ => None,
+            },
             target,
             params: params.unwrap_or_default(),
             seed: spec.seed.unwrap_or_default(),

@@ -30,7 +30,7 @@ use super::picture;
 use super::places::Places;
 use super::table::print_json;
 use folder::Folder;
-use plan::Plan;
+use plan::{Plan, Subject};
 use runner::Runner;
 
 /// Explain what a model sees in pictures, with one technique or several.
@@ -47,15 +47,18 @@ pub(crate) struct Args {
     #[arg(id = "of-models", value_name = "MODEL[,…]")]
     models: Names,
     /// PNG, JPEG, WebP, BMP or GIF; several are explained one by one.
-    #[arg(required = true, value_name = "IMAGE")]
+    #[arg(required_unless_present = "dataset", value_name = "IMAGE")]
     images: Vec<PathBuf>,
+    /// A dataset instead of pictures, for techniques that explain one: its folder or manifest, or its name among --datasets.
+    #[arg(long, value_name = "DIR", conflicts_with = "images")]
+    dataset: Option<String>,
     /// A parameter of the technique; the value is JSON or plain text. With several techniques, TECHNIQUE.NAME=VALUE is for
     /// one of them.
     #[arg(short, long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
-    /// The class to explain, as index or label [default: what the model sees].
+    /// The class to explain, as index or label [default: what the model sees]. MODEL=CLASS is for one of several models.
     #[arg(long, value_name = "CLASS")]
-    target: Option<String>,
+    target: Vec<String>,
     /// Short for -p layer=NAME.
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
@@ -108,8 +111,12 @@ fn colormap(name: &str) -> Result<Colormap, String> {
 pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     // All that can be wrong without asking the engine comes first, so that it costs nothing.
     let params = params::parse(&args.params, args.layer.as_deref(), &args.techniques.0)?;
-    let pictures = args.images.iter().map(|path| picture::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let plan = Plan::new(&args.techniques.0, &args.models.0, pictures)?;
+    let targets = params::targets(&args.target, &args.models.0)?;
+    let subjects = match &args.dataset {
+        Some(dataset) => vec![Subject::Dataset(dataset.clone())],
+        None => args.images.iter().map(|path| picture::read(path).map(Subject::Picture)).collect::<Result<_, _>>()?,
+    };
+    let plan = Plan::new(&args.techniques.0, &args.models.0, subjects)?;
     let folder = Folder::create(&args.out)?;
     let runner: Arc<dyn Runner> = match &args.server {
         Some(url) => Arc::new(remote::Remote::connect(url)?),
@@ -118,7 +125,7 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     let look = figures::Style { colormap: args.colormap, alpha: args.alpha };
     let request = follow::Request {
         params: &params,
-        target: args.target.as_deref().map(params::target),
+        targets: &targets,
         seed: args.seed,
         max_duration: args.max_duration,
         frames: args.frames,

@@ -41,8 +41,43 @@ fn assignment(text: &str) -> Result<(String, Value), Failure> {
     }
 }
 
+/// The class to explain for each of `models`: `CLASS` for all of them, `MODEL=CLASS` for one, which wins.
+pub(crate) fn targets(typed: &[String], models: &[String]) -> Result<Targets, Failure> {
+    let of_model = |text: &str| {
+        let (model, class) = text.split_once('=')?;
+        models.iter().find(|known| *known == model.trim()).map(|model| (model.clone(), target(class.trim())))
+    };
+    let mut targets = Targets::default();
+    for text in typed {
+        let before = match of_model(text) {
+            Some((model, class)) => targets.of_model.insert(model, class),
+            None => targets.all.replace(target(text)),
+        };
+        if before.is_some() {
+            return Err(Failure::refused(format!(
+                "--target {text}: a class is given already; one for each model is possible"
+            )));
+        }
+    }
+    Ok(targets)
+}
+
+/// Which class is explained for which model.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Targets {
+    all: Option<Target>,
+    of_model: BTreeMap<String, Target>,
+}
+
+impl Targets {
+    /// `None`: what the model sees.
+    pub(crate) fn get(&self, model: &str) -> Option<Target> {
+        self.of_model.get(model).or(self.all.as_ref()).cloned()
+    }
+}
+
 /// An index if it is a number, else a label.
-pub(crate) fn target(text: &str) -> Target {
+fn target(text: &str) -> Target {
     text.parse().map_or_else(|_| Target::Label(text.to_owned()), Target::Index)
 }
 
@@ -105,6 +140,19 @@ mod tests {
     fn a_time_of_nothing_is_refused() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert!(duration("0s").is_err() && duration("5 parsecs").is_err());
+    }
+
+    #[test]
+    fn a_target_may_be_for_one_of_the_models() {
+        let models = ["lite".to_owned(), "three".to_owned()];
+        let targets =
+            |typed: &[&str]| targets(&typed.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), &models);
+        let both = targets(&["ox", "three=bear"]).unwrap();
+        assert_eq!(both.get("lite"), Some(Target::Label("ox".to_owned())));
+        assert_eq!(both.get("three"), Some(Target::Label("bear".to_owned())));
+        assert_eq!(targets(&["three=2"]).unwrap().get("lite"), None);
+        assert_eq!(targets(&["e=mc"]).unwrap().get("lite"), Some(Target::Label("e=mc".to_owned())));
+        assert!(targets(&["ox", "ram"]).unwrap_err().to_string().contains("--target ram"));
     }
 
     #[test]

@@ -3,50 +3,86 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use whyglass_engine::ImageSource;
+use whyglass_imaging::Picture;
+
 use crate::cli::failure::Failure;
 use crate::cli::picture::PictureFile;
 
-/// The pictures, and every technique × model × picture.
+/// What a run is about.
+#[derive(Clone, Debug)]
+pub(crate) enum Subject {
+    Picture(PictureFile),
+    /// Its name or path.
+    Dataset(String),
+}
+
+impl Subject {
+    /// As it was typed.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Picture(file) => &file.name,
+            Self::Dataset(name) => name,
+        }
+    }
+
+    pub(crate) fn picture(&self) -> Option<&Picture> {
+        match self {
+            Self::Picture(file) => Some(&file.picture),
+            Self::Dataset(_) => None,
+        }
+    }
+
+    pub(crate) fn source(&self) -> ImageSource {
+        match self {
+            Self::Picture(file) => ImageSource::Encoded(file.encoded.clone()),
+            Self::Dataset(name) => ImageSource::Dataset(name.clone()),
+        }
+    }
+}
+
+/// The pictures (or the dataset), and every technique × model × picture.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) pictures: Vec<PictureFile>,
+    pub(crate) subjects: Vec<Subject>,
     /// Picture by picture, model by model, technique by technique: the order of the sheet.
     pub(crate) jobs: Vec<Job>,
-    pub(crate) techniques: Vec<String>,
+    /// How many runs there are of each subject.
+    pub(crate) columns: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Job {
     pub(crate) technique: String,
     pub(crate) model: String,
-    /// Its place in [`Plan::pictures`].
-    pub(crate) picture: usize,
+    /// Its place in [`Plan::subjects`].
+    pub(crate) subject: usize,
     /// Within the output folder; empty for a single run.
     pub(crate) folder: PathBuf,
 }
 
 impl Plan {
-    pub(crate) fn new(techniques: &[String], models: &[String], pictures: Vec<PictureFile>) -> Result<Self, Failure> {
+    pub(crate) fn new(techniques: &[String], models: &[String], subjects: Vec<Subject>) -> Result<Self, Failure> {
         for (what, names) in [("technique", techniques), ("model", models)] {
             let mut seen = BTreeSet::new();
             if let Some(twice) = names.iter().find(|name| !seen.insert(*name)) {
                 return Err(Failure::refused(format!("the {what} '{twice}' is named twice")));
             }
         }
-        let picture_folders = distinct(pictures.iter().map(|picture| stem(Path::new(&picture.name))));
+        let subject_folders = distinct(subjects.iter().map(|subject| stem(Path::new(subject.name()))));
         let model_folders = distinct(models.iter().map(|model| model_folder(model)));
-        let single = techniques.len() * models.len() * pictures.len() == 1;
+        let single = techniques.len() * models.len() * subjects.len() == 1;
         let mut jobs = Vec::new();
-        for (picture, picture_folder) in picture_folders.iter().enumerate() {
+        for (subject, subject_folder) in subject_folders.iter().enumerate() {
             for (model, model_folder) in models.iter().zip(&model_folders) {
                 for technique in techniques {
-                    let folder = PathBuf::from_iter([picture_folder, model_folder, technique]);
+                    let folder = PathBuf::from_iter([subject_folder, model_folder, technique]);
                     let folder = if single { PathBuf::new() } else { folder };
-                    jobs.push(Job { technique: technique.clone(), model: model.clone(), picture, folder });
+                    jobs.push(Job { technique: technique.clone(), model: model.clone(), subject, folder });
                 }
             }
         }
-        Ok(Self { pictures, jobs, techniques: techniques.to_vec() })
+        Ok(Self { subjects, jobs, columns: models.len() * techniques.len() })
     }
 }
 
@@ -87,12 +123,14 @@ fn distinct(names: impl Iterator<Item = String>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    pub(crate) fn pictures(names: &[&str]) -> Vec<PictureFile> {
+    fn pictures(names: &[&str]) -> Vec<Subject> {
         let grey = whyglass_imaging::Picture::new(4, 4, vec![128; 48]).unwrap();
-        let file = |name: &&str| PictureFile {
-            name: (*name).to_owned(),
-            encoded: whyglass_imaging::encode_png(&grey).unwrap().into(),
-            picture: grey.clone(),
+        let file = |name: &&str| {
+            Subject::Picture(PictureFile {
+                name: (*name).to_owned(),
+                encoded: whyglass_imaging::encode_png(&grey).unwrap().into(),
+                picture: grey.clone(),
+            })
         };
         names.iter().map(file).collect()
     }
@@ -106,6 +144,14 @@ mod tests {
         let plan = Plan::new(&own(&["occlusion"]), &own(&["lite"]), pictures(&["a/bear.jpg"])).unwrap();
         assert_eq!(plan.jobs.len(), 1);
         assert_eq!(plan.jobs[0].folder, PathBuf::new());
+    }
+
+    #[test]
+    fn a_dataset_is_one_subject() {
+        let subjects = vec![Subject::Dataset("sets/animals".to_owned())];
+        let plan = Plan::new(&own(&["tsne", "confusion-matrix"]), &own(&["lite"]), subjects).unwrap();
+        assert_eq!(plan.jobs[1].folder, PathBuf::from("animals/lite/confusion-matrix"));
+        assert!(plan.subjects[0].picture().is_none());
     }
 
     #[test]

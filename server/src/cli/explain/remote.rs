@@ -12,6 +12,7 @@ use whyglass_engine::{
 use whyglass_proto::v1;
 use whyglass_server::client::{Client, Explanation};
 use whyglass_server::grpc::convert::from_json;
+use whyglass_server::grpc::names::{dataset_name, item_name};
 
 use super::messages;
 use super::runner::{Events, Runner};
@@ -156,13 +157,17 @@ impl Events for RemoteEvents {
 }
 
 fn spec(spec: RunSpec) -> v1::RunSpec {
-    let source = match spec.image {
-        ImageSource::Encoded(bytes) => v1::image_source::Source::Encoded(bytes),
-        ImageSource::Pixels { shape, data } => v1::image_source::Source::Pixels(v1::Tensor {
+    use v1::image_source::Source;
+    let image = |source| v1::run_spec::Input::Image(v1::ImageSource { source: Some(source) });
+    let input = match spec.image {
+        ImageSource::Encoded(bytes) => image(Source::Encoded(bytes)),
+        ImageSource::DatasetItem { dataset, item } => image(Source::DatasetItem(item_name(&dataset, &item))),
+        ImageSource::Dataset(name) => v1::run_spec::Input::Dataset(dataset_name(&name)),
+        ImageSource::Pixels { shape, data } => image(Source::Pixels(v1::Tensor {
             data_type: v1::DataType::F32.into(),
             shape: shape.iter().map(|&side| side as i64).collect(),
             data: data.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        }),
+        })),
     };
     let target = spec.target.map(|target| match target {
         Target::Index(index) => v1::target::Target::ClassIndex(index),
@@ -171,7 +176,7 @@ fn spec(spec: RunSpec) -> v1::RunSpec {
     v1::RunSpec {
         model: spec.model,
         technique: spec.technique,
-        input: Some(v1::run_spec::Input::Image(v1::ImageSource { source: Some(source) })),
+        input: Some(input),
         target: target.map(|target| v1::Target { target: Some(target) }),
         params: Some(from_json(&spec.params)),
         seed: spec.seed,

@@ -10,6 +10,7 @@ use whyglass_imaging::Picture;
 
 use super::figures::{Caption, Style, png};
 use super::folder::Folder;
+use super::plan::Subject;
 use crate::cli::classify::score_documents;
 use crate::cli::failure::{Exit, Failure};
 
@@ -18,7 +19,10 @@ use crate::cli::failure::{Exit, Failure};
 pub(crate) struct Document {
     pub(crate) technique: String,
     pub(crate) model: String,
-    pub(crate) image: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) image: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) dataset: Option<String>,
     pub(crate) state: &'static str,
     /// The technique ran to its end.
     pub(crate) complete: bool,
@@ -46,14 +50,15 @@ pub(crate) struct Story {
 }
 
 impl Document {
-    pub(crate) fn new(technique: &str, model: &str, image: &str, story: &Story, finished: &Finished) -> Self {
+    pub(crate) fn new(technique: &str, model: &str, subject: &Subject, story: &Story, finished: &Finished) -> Self {
         let started = story.started.as_deref();
         let status = &finished.status;
         let outcome = || json!({ "reason": status.reason, "message": status.message, "field": status.field });
         Self {
             technique: technique.to_owned(),
             model: model.to_owned(),
-            image: image.to_owned(),
+            image: subject.picture().map(|_| subject.name().to_owned()),
+            dataset: subject.picture().is_none().then(|| subject.name().to_owned()),
             state: finished.state.name(),
             complete: finished.complete,
             status: (!status.reason.is_empty() || !status.message.is_empty()).then(outcome),
@@ -87,12 +92,12 @@ impl Document {
     }
 }
 
-/// Writes `<artifact>.npy` (and `<artifact>-standard-error.npy`) and `<artifact>.png`; returns what result.json says of it
+/// Writes `<artifact>.npy` (and `<artifact>-standard-error.npy`), `<artifact>.png`, and `<artifact>.csv` of what has names; returns what result.json says of it
 /// and the figure.
 pub(crate) fn write_artifact(
     folder: &Folder,
     artifact: &ArtifactState,
-    picture: &Picture,
+    picture: Option<&Picture>,
     started: Option<&Started>,
     caption: &Caption,
     style: &Style,
@@ -114,6 +119,11 @@ pub(crate) fn write_artifact(
         ArtifactMeta::Table(meta) => serde_json::to_value(meta),
     }
     .map_err(Failure::failed)?;
+    if let Some(csv) = whyglass_server::csv::of(artifact) {
+        let file = format!("{id}.csv");
+        folder.write(&file, csv.as_bytes())?;
+        document["csv"] = file.into();
+    }
     let figure = caption.figure(artifact, picture, started, style)?;
     if let Some(figure) = &figure {
         let file = format!("{id}.png");
@@ -125,7 +135,7 @@ pub(crate) fn write_artifact(
 
 /// Whether this kind can stand on a sheet.
 pub(crate) fn is_picture(kind: ArtifactKind) -> bool {
-    matches!(kind, ArtifactKind::Map | ArtifactKind::Image)
+    matches!(kind, ArtifactKind::Map | ArtifactKind::Image | ArtifactKind::Matrix | ArtifactKind::Points)
 }
 
 /// The exit status that a run's end calls for.

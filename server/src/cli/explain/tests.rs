@@ -15,8 +15,8 @@ use super::figures::Style;
 use super::folder::Folder;
 use super::follow::{JobResult, Request, run_all};
 use super::interrupt::Interrupt;
-use super::params::{self, Params};
-use super::plan::Plan;
+use super::params::{self, Params, Targets};
+use super::plan::{Plan, Subject};
 use super::runner::{Events, Runner};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::picture::PictureFile;
@@ -98,6 +98,7 @@ fn started() -> Started {
         resolved: ResolvedSpec {
             model: "m".into(),
             technique: "fake".into(),
+            dataset: None,
             target: Some((7, "ox".into())),
             params: serde_json::Map::from_iter([("size".to_owned(), json!(2))]),
             seed: 11,
@@ -149,17 +150,26 @@ fn finished(state: RunState) -> EventKind {
 
 fn plan(pictures: usize) -> Plan {
     let grey = whyglass_imaging::Picture::new(4, 4, vec![128; 48]).unwrap();
-    let file = |number: usize| PictureFile {
-        name: format!("photos/p{number}.png"),
-        encoded: whyglass_imaging::encode_png(&grey).unwrap().into(),
-        picture: grey.clone(),
+    let file = |number: usize| {
+        Subject::Picture(PictureFile {
+            name: format!("photos/p{number}.png"),
+            encoded: whyglass_imaging::encode_png(&grey).unwrap().into(),
+            picture: grey.clone(),
+        })
     };
     Plan::new(&["fake".to_owned()], &["m".to_owned()], (0..pictures).map(file).collect()).unwrap()
 }
 
 fn explain(fake: &Fake, plan: &Plan, out: &Path, frames: bool) -> Result<Vec<JobResult>, Failure> {
     let params: Params = params::parse(&["size=2".to_owned()], None, &["fake".to_owned()]).unwrap();
-    let request = Request { params: &params, target: None, seed: Some(11), max_duration: None, frames, quiet: true };
+    let request = Request {
+        params: &params,
+        targets: &Targets::default(),
+        seed: Some(11),
+        max_duration: None,
+        frames,
+        quiet: true,
+    };
     let style = Style { colormap: None, alpha: 0.5 };
     run_all(fake, plan, &request, &Folder::create(out).unwrap(), &style, &Interrupt::default())
 }

@@ -112,6 +112,7 @@ fn describe(message: &mut v1::Keyframe, meta: &engine::ArtifactMeta) {
                 items: points.items.clone(),
                 labels: points.labels.clone(),
                 predictions: points.predictions.clone(),
+                classes: points.classes.clone().into_iter().collect(),
             });
         }
         engine::ArtifactMeta::Table(table) => {

@@ -4,7 +4,7 @@ use whyglass_engine as engine;
 use whyglass_proto::v1;
 
 use super::{duration_message, from_json, timestamp};
-use crate::grpc::names::{artifact_name, run_name};
+use crate::grpc::names::{artifact_name, dataset_name, run_name};
 use crate::grpc::status::from_outcome;
 
 /// Before the values: magic, version and header of an `.npy` file of few dimensions.
@@ -68,7 +68,7 @@ fn resolved(spec: &engine::ResolvedSpec) -> v1::RunSpec {
     v1::RunSpec {
         model: spec.model.clone(),
         technique: spec.technique.clone(),
-        input: None,
+        input: spec.dataset.as_ref().map(|name| v1::run_spec::Input::Dataset(dataset_name(name))),
         target: spec.target.as_ref().map(|target| v1::Target { target: Some(index(target)) }),
         params: Some(from_json(&spec.params)),
         seed: Some(spec.seed),

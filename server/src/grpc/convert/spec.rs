@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
-use tonic::{Code, Status};
+use tonic::Status;
 use whyglass_engine as engine;
 use whyglass_proto::v1;
 
 use super::{duration, floats, to_json};
-use crate::grpc::status::{invalid, status};
+use crate::grpc::names::{parse_dataset, parse_item};
+use crate::grpc::status::invalid;
 
 /// All specs of a request.
 ///
 /// # Errors
-/// INVALID_ARGUMENT naming `specs` or the field within one, UNIMPLEMENTED for datasets.
+/// INVALID_ARGUMENT naming `specs` or the field within one.
 pub(in crate::grpc) fn specs(messages: Vec<v1::RunSpec>) -> Result<Vec<engine::RunSpec>, Status> {
     if messages.is_empty() {
         return Err(invalid("specs", "NO_SPECS", "say what is to be explained"));
@@ -23,7 +24,9 @@ pub(in crate::grpc) fn specs(messages: Vec<v1::RunSpec>) -> Result<Vec<engine::R
 fn spec(message: v1::RunSpec, path: &str) -> Result<engine::RunSpec, Status> {
     let source = match message.input {
         Some(v1::run_spec::Input::Image(source)) => image(Some(source), &format!("{path}.image"))?,
-        Some(v1::run_spec::Input::Dataset(_)) => return Err(no_datasets(&format!("{path}.dataset"))),
+        Some(v1::run_spec::Input::Dataset(name)) => {
+            engine::ImageSource::Dataset(parse_dataset(&name, &format!("{path}.dataset"))?.to_owned())
+        }
         None => image(None, &format!("{path}.image"))?,
     };
     let target = message.target.map(|target| match target.target {
@@ -52,13 +55,12 @@ pub(in crate::grpc) fn image(message: Option<v1::ImageSource>, field: &str) -> R
             let (shape, values) = floats(&tensor, &format!("{field}.pixels"))?;
             Ok(engine::ImageSource::Pixels { shape, data: Arc::new(values) })
         }
-        Some(v1::image_source::Source::DatasetItem(_)) => Err(no_datasets(&format!("{field}.dataset_item"))),
+        Some(v1::image_source::Source::DatasetItem(name)) => {
+            let (dataset, item) = parse_item(&name, &format!("{field}.dataset_item"))?;
+            Ok(engine::ImageSource::DatasetItem { dataset: dataset.to_owned(), item: item.to_owned() })
+        }
         None => Err(invalid(field, "NO_IMAGE", "send a picture: encoded or pixels")),
     }
-}
-
-fn no_datasets(field: &str) -> Status {
-    status(Code::Unimplemented, "NO_DATASETS", format!("{field}: this server has no datasets; send the picture itself"))
 }
 
 #[cfg(test)]
@@ -86,11 +88,19 @@ mod tests {
     }
 
     #[test]
-    fn datasets_are_unimplemented_and_say_so() {
-        let dataset = Some(v1::run_spec::Input::Dataset("datasets/animals".to_owned()));
-        let refused = specs(vec![v1::RunSpec { input: dataset, ..valid() }]).expect_err("refused");
-        assert_eq!(refused.code(), Code::Unimplemented);
-        assert!(refused.message().contains("specs[0].dataset"));
+    fn a_dataset_and_a_picture_of_it_go_by_their_names_and_never_by_a_path() {
+        let dataset =
+            |name: &str| v1::RunSpec { input: Some(v1::run_spec::Input::Dataset(name.to_owned())), ..valid() };
+        let item = |name: &str| {
+            let source = Some(v1::image_source::Source::DatasetItem(name.to_owned()));
+            v1::RunSpec { input: Some(v1::run_spec::Input::Image(v1::ImageSource { source })), ..valid() }
+        };
+        let taken = specs(vec![dataset("datasets/animals"), item("datasets/animals/items/bear/a.jpg")]).expect("fine");
+        assert!(matches!(&taken[0].image, engine::ImageSource::Dataset(name) if name == "animals"));
+        assert!(matches!(&taken[1].image, engine::ImageSource::DatasetItem { item, .. } if item == "bear/a.jpg"));
+        assert!(fault(vec![dataset("/etc")]).starts_with("specs[0].dataset:"));
+        assert!(fault(vec![dataset("datasets/../etc")]).starts_with("specs[0].dataset:"));
+        assert!(fault(vec![item("datasets/animals")]).starts_with("specs[0].image.dataset_item:"));
     }
 
     #[test]

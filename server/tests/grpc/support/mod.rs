@@ -27,7 +27,8 @@ pub struct Fixture {
     pub address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Result<(), ServeError>>,
-    _models: tempfile::TempDir,
+    /// With the models in it, and a folder `datasets`.
+    pub folder: tempfile::TempDir,
 }
 
 /// Long enough for a loaded machine; only a test that fails waits so long.
@@ -47,6 +48,7 @@ pub fn engine(limits: Limits, models: &tempfile::TempDir) -> Arc<Engine> {
     std::fs::write(folder.join("labels.txt"), "red\ngreen\nteal\n").unwrap();
     let config = whyglass_engine::Config {
         models: vec![models.path().to_owned()],
+        datasets: vec![models.path().join("datasets")],
         limits,
         ..whyglass_engine::Config::default()
     };
@@ -72,7 +74,7 @@ impl Fixture {
         let serving = tokio::spawn(server.run(async {
             let _ = stopped.await;
         }));
-        Self { engine, address, stop: Some(stop), serving, _models: models }
+        Self { engine, address, stop: Some(stop), serving, folder: models }
     }
 
     pub fn url(&self) -> String {

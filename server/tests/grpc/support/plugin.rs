@@ -163,6 +163,29 @@ impl Explainer for Flood {
 }
 
 /// Makes the plugin known to an engine.
+/// Counts the pictures of each class of a dataset, in a matrix that grows with each of them.
+struct Roll;
+
+impl Explainer for Roll {
+    type Params = NoParams;
+    const ID: &'static str = "roll";
+
+    fn descriptor(&self) -> json::ExplainerDescriptor {
+        json::ExplainerDescriptor { needs: vec![Need::Dataset], ..described(Kind::Matrix) }
+    }
+
+    fn explain(&self, call: &Call<'_>, _: &dyn Model, request: &Request<'_>, _: &NoParams) -> Result<()> {
+        let mut counts = [0.0; 9];
+        for index in 0..request.images().count() {
+            if request.images().get(call, index).is_ok() {
+                counts[4 * request.images().label(index).unwrap_or_default()] += 1.0;
+            }
+            call.matrix("out").keyframe(TensorView::new(&[3, 3], &counts), &json::TableMeta::default())?;
+        }
+        Ok(())
+    }
+}
+
 pub fn register(engine: &Engine) {
     static EXPORTED: Exported = Exported::new();
     let host: &'static WgHost = Box::leak(Box::new(WgHost {
@@ -176,7 +199,9 @@ pub fn register(engine: &Engine) {
         log: None,
         extension: None,
     }));
-    let build = || Plugin::new("tests", "1.0.0").backend(Tiny).explainer(Sweep).explainer(Dream).explainer(Flood);
+    let build = || {
+        Plugin::new("tests", "1.0.0").backend(Tiny).explainer(Sweep).explainer(Dream).explainer(Flood).explainer(Roll)
+    };
     // SAFETY: the host lives for ever, and so do the tables that the SDK makes.
     let info = unsafe { engine.register(entry(&EXPORTED, host, build)) };
     assert_eq!(info.state_reason, "");
