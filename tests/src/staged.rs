@@ -36,7 +36,7 @@ fn profile() -> PathBuf {
     test.ancestors().nth(2).expect("tests lie in target/<profile>/deps").to_owned()
 }
 
-/// An engine with the plugins of `plugins` and the models of `models`.
+/// An engine with the plugins of `plugins`, the models of `models` and the datasets that `cargo xtask setup` makes.
 ///
 /// # Panics
 /// Where it does not start.
@@ -45,6 +45,7 @@ pub fn engine(plugins: &[&Path], models: &Path) -> Arc<Engine> {
     let config = Config {
         plugins: plugins.iter().map(|&folder| folder.to_owned()).collect(),
         models: vec![models.to_owned()],
+        datasets: vec![root().join("datasets"), models.join("datasets")],
         ..Config::default()
     };
     Engine::start(config).expect("the engine starts")

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use whyglass_graph::{Attribute, Graph, Node, Tensor, ValueId};
+use whyglass_imaging::{Picture, encode_png};
 
 /// Side of its input in pixels.
 pub const SIDE: usize = 16;
@@ -25,6 +26,25 @@ pub fn write(models: &Path) {
                 input = { width = 16, height = 16, resize = \"stretch\", filter = \"bilinear\" }\n\
                 normalize = { mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25] }\n";
     std::fs::write(folder.join("model.toml"), toml).expect("a file can be written");
+}
+
+/// Name of its dataset.
+pub const DATASET: &str = "tiny-set";
+
+/// Writes the dataset `tiny-set` into `folder/datasets`: twelve pictures in three classes, each of one colour.
+///
+/// # Panics
+/// Where it cannot be written.
+pub fn write_dataset(folder: &Path) {
+    let side = SIDE as u32;
+    for index in 0..12_u8 {
+        let class = folder.join("datasets").join(DATASET).join(["zero", "one", "two"][usize::from(index) % 3]);
+        std::fs::create_dir_all(&class).expect("a folder can be made");
+        let colour = [20 * index, 255 - 15 * index, 90 + 7 * index];
+        let picture = Picture::new(side, side, colour.repeat(SIDE * SIDE)).expect("a picture of its size");
+        let bytes = encode_png(&picture).expect("writing to memory works");
+        std::fs::write(class.join(format!("{index}.png")), bytes).expect("a file can be written");
+    }
 }
 
 fn graph() -> Graph {

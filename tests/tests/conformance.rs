@@ -4,13 +4,15 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use whyglass_engine::{Action, CreateOptions, Engine, EventKind, RunState, WatchOptions};
+use whyglass_engine::json::Need;
+use whyglass_engine::{Action, CreateOptions, Engine, EventKind, ImageSource, RunSpec, RunState, WatchOptions};
 use whyglass_tests::staged::{engine, follow, models, plugins, spec};
 use whyglass_tests::tiny;
 
 fn tiny_engine() -> (TempDir, Arc<Engine>) {
     let folder = tempfile::tempdir().expect("a folder for the model");
     tiny::write(folder.path());
+    tiny::write_dataset(folder.path());
     let engine = engine(&[&plugins()], folder.path());
     (folder, engine)
 }
@@ -19,7 +21,19 @@ fn tiny_engine() -> (TempDir, Arc<Engine>) {
 fn quick(technique: &str) -> Value {
     match technique {
         "deep-dream" => json!({"iterations": 2, "levels": 1, "layer": "relu"}),
+        "tsne" => json!({"iterations": 40, "perplexity": 3.0}),
         _ => json!({}),
+    }
+}
+
+/// A request for `technique` on the tiny model, about a picture or, where it wants one, the tiny dataset.
+fn of(engine: &Engine, technique: &str, params: Value) -> RunSpec {
+    let spec = spec(technique, tiny::NAME, tiny::SIDE, params);
+    match engine.technique(technique) {
+        Ok(known) if known.descriptor.needs.contains(&Need::Dataset) => {
+            RunSpec { image: ImageSource::Dataset(tiny::DATASET.into()), ..spec }
+        }
+        _ => spec,
     }
 }
 
@@ -33,7 +47,7 @@ fn techniques(engine: &Engine) -> Vec<String> {
 fn every_technique_gives_finite_artifacts_of_the_declared_kinds() {
     let (_folder, engine) = tiny_engine();
     for technique in techniques(&engine) {
-        let (run, end) = follow(&engine, spec(&technique, tiny::NAME, tiny::SIDE, quick(&technique)), |_| ());
+        let (run, end) = follow(&engine, of(&engine, &technique, quick(&technique)), |_| ());
         assert_eq!(end.state, RunState::Succeeded, "{technique}: {:?}", end.status);
         let declared = engine.technique(&technique).unwrap().descriptor.artifacts.clone();
         for artifact in declared {
@@ -49,7 +63,7 @@ fn every_technique_gives_finite_artifacts_of_the_declared_kinds() {
 fn the_same_seed_gives_the_same_artifacts() {
     let (_folder, engine) = tiny_engine();
     for technique in techniques(&engine) {
-        let run = || follow(&engine, spec(&technique, tiny::NAME, tiny::SIDE, quick(&technique)), |_| ()).0;
+        let run = || follow(&engine, of(&engine, &technique, quick(&technique)), |_| ()).0;
         let (first, second) = (run(), run());
         for artifact in engine.technique(&technique).unwrap().descriptor.artifacts.clone() {
             let of = |run: &str| engine.artifact(run, &artifact.id).unwrap().tensor.data;
@@ -63,7 +77,7 @@ fn events_come_in_order_and_the_first_of_an_artifact_is_a_keyframe() {
     let (_folder, engine) = tiny_engine();
     for technique in techniques(&engine) {
         let (mut sequence, mut started, mut shown) = (0, false, std::collections::HashSet::new());
-        follow(&engine, spec(&technique, tiny::NAME, tiny::SIDE, quick(&technique)), |event| {
+        follow(&engine, of(&engine, &technique, quick(&technique)), |event| {
             if matches!(event.kind, EventKind::Heartbeat) {
                 return;
             }
@@ -94,10 +108,10 @@ fn a_schema_accepts_its_own_defaults_and_refuses_a_name_that_it_does_not_know() 
         for (name, value) in quick(&technique).as_object().unwrap() {
             params[name] = value.clone();
         }
-        let (_, end) = follow(&engine, spec(&technique, tiny::NAME, tiny::SIDE, params), |_| ());
+        let (_, end) = follow(&engine, of(&engine, &technique, params), |_| ());
         assert_eq!(end.state, RunState::Succeeded, "{technique} with its own defaults: {:?}", end.status);
 
-        let unknown = spec(&technique, tiny::NAME, tiny::SIDE, json!({"no-such-parameter": 1}));
+        let unknown = of(&engine, &technique, json!({"no-such-parameter": 1}));
         let refused = engine.create_runs(vec![unknown], CreateOptions::default()).unwrap_err();
         assert!(refused.to_string().contains("no-such-parameter"), "{technique}: {refused}");
     }
