@@ -1,6 +1,7 @@
 //! Puts into place what a fresh machine lacks: the runtime, a real model, a real picture, Python clients for tests.
 //! Each step does nothing where its result is there already; nothing is left half done.
 
+mod digits;
 mod lite0;
 mod pins;
 mod wheel;
@@ -18,7 +19,9 @@ pub(crate) const ONNXRUNTIME_LIBRARY: &str = "libonnxruntime.so.1.32.0";
 pub(crate) fn all(workspace: &Workspace) -> Result<()> {
     onnxruntime(workspace)?;
     pictures(workspace)?;
-    lite0(workspace)
+    digits(workspace)?;
+    lite0(workspace)?;
+    bear_cow_sheep(workspace)
 }
 
 /// ONNX Runtime's shared library; returns where it lies.
@@ -49,6 +52,27 @@ pub(crate) fn pictures(workspace: &Workspace) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The datasets of handwritten digits. The licence is written last: with it both are complete.
+pub(crate) fn digits(workspace: &Workspace) -> Result<()> {
+    let folder = workspace.root.join("datasets");
+    let licence = folder.join("digits/LICENSE.rst");
+    if !licence.exists() {
+        let wheel = pins::SCIKIT_LEARN.fetch(&workspace.downloads())?;
+        digits::write(&wheel::member(&wheel, "sklearn/datasets/data/digits.csv.gz")?, &folder)?;
+        wheel::write_whole(&licence, &wheel::member(&wheel, "sklearn/datasets/descr/digits.rst")?)?;
+    }
+    Ok(())
+}
+
+/// A model of three classes and `other`, made of EfficientNet-Lite0's thousand.
+pub(crate) fn bear_cow_sheep(workspace: &Workspace) -> Result<()> {
+    let path = workspace.model("bear-cow-sheep").join("model.toml");
+    if path.exists() {
+        return Ok(());
+    }
+    wheel::write_whole(&path, lite0::BEAR_COW_SHEEP.as_bytes())
 }
 
 /// The model folder of EfficientNet-Lite0. `model.toml` is written last: with it the folder is complete.

@@ -1,5 +1,5 @@
 //! Everything that is fetched, by name, version and hash. Licences: ONNX Runtime MIT; the EfficientNet-Lite0 weights
-//! Apache-2.0; scikit-image BSD-3-Clause (its cat "Chelsea": CC0); torchvision BSD-3-Clause (the names of the classes).
+//! Apache-2.0; scikit-image and scikit-learn BSD-3-Clause (the cat "Chelsea": CC0; the UCI digits: CC BY 4.0); torchvision BSD-3-Clause (the names of the classes).
 
 use super::wheel::Wheel;
 
@@ -19,6 +19,12 @@ pub(crate) const SCIKIT_IMAGE: Wheel = Wheel {
     package: "scikit-image",
     version: "0.26.0",
     sha256: "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
+};
+
+pub(crate) const SCIKIT_LEARN: Wheel = Wheel {
+    package: "scikit-learn",
+    version: "1.9.1",
+    sha256: "52a0703bbc07ad27f560fa63fa68e4c54dd735bfbbf65b4dd3c225dc7547b6df",
 };
 
 pub(crate) const TORCHVISION: Wheel = Wheel {

