@@ -8,15 +8,13 @@ use super::tree::Tree;
 
 /// Up to so many points all pairs are faster than the tree.
 const EXACT: usize = 8_000;
-/// Numbers side by side; one or two registers.
+/// Columns are padded to this many numbers: what the widest registers hold.
 const LANES: usize = 16;
 /// Points of one piece of work.
 const PIECE: usize = 64;
 
-/// Coordinate by coordinate, as wide registers want them, padded to whole groups of lanes.
-struct Columns<const D: usize> {
-    groups: Vec<[[f32; LANES]; D]>,
-}
+/// So far away that it neither pushes nor counts.
+const FAR: f32 = 1e18;
 
 /// The forces on all points, and Z.
 pub(super) fn repulsion<const D: usize>(points: &[[f32; D]], theta: f32, forces: &mut [[f32; D]]) -> f64 {
@@ -33,7 +31,13 @@ pub(super) fn repulsion<const D: usize>(points: &[[f32; D]], theta: f32, forces:
         });
         return sums.sum();
     }
-    let columns = Columns::new(points);
+    // Coordinate by coordinate, as wide registers want them.
+    let padded = points.len().next_multiple_of(LANES);
+    let columns: [Vec<f32>; D] = std::array::from_fn(|axis| {
+        let mut column: Vec<f32> = points.iter().map(|point| point[axis]).collect();
+        column.resize(padded, FAR);
+        column
+    });
     let arch = Arch::new();
     let pieces = forces.par_chunks_mut(PIECE).zip(points.par_chunks(PIECE));
     let sums = pieces.map(|(forces, points)| arch.dispatch(Piece { columns: &columns, points, forces }));
@@ -43,7 +47,7 @@ pub(super) fn repulsion<const D: usize>(points: &[[f32; D]], theta: f32, forces:
 
 /// The forces on some points, compiled for each kind of register.
 struct Piece<'a, const D: usize> {
-    columns: &'a Columns<D>,
+    columns: &'a [Vec<f32>; D],
     points: &'a [[f32; D]],
     forces: &'a mut [[f32; D]],
 }
@@ -51,60 +55,41 @@ struct Piece<'a, const D: usize> {
 impl<const D: usize> WithSimd for Piece<'_, D> {
     type Output = f64;
 
-    // A closure would not be inlined into the function that has the registers.
+    // Without closures: they would not be inlined into the function that has the registers.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) -> f64 {
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
+        let mut columns: [&[S::f32s]; D] = [&[]; D];
+        for axis in 0..D {
+            columns[axis] = S::as_simd_f32s(&self.columns[axis]).0;
+        }
         let mut z = 0.0;
         for (force, point) in self.forces.iter_mut().zip(self.points) {
-            let (pushed, sum) = self.columns.force(point);
-            *force = pushed;
+            let mut here = [zero; D];
+            for axis in 0..D {
+                here[axis] = simd.splat_f32s(point[axis]);
+            }
+            let (mut sum, mut pushed, mut away) = (zero, [zero; D], [zero; D]);
+            for group in 0..columns[0].len() {
+                let mut distance = one;
+                for axis in 0..D {
+                    away[axis] = simd.sub_f32s(here[axis], columns[axis][group]);
+                    distance = simd.mul_add_f32s(away[axis], away[axis], distance);
+                }
+                let q = simd.div_f32s(one, distance);
+                sum = simd.add_f32s(sum, q);
+                let square = simd.mul_f32s(q, q);
+                for axis in 0..D {
+                    pushed[axis] = simd.mul_add_f32s(square, away[axis], pushed[axis]);
+                }
+            }
+            for axis in 0..D {
+                force[axis] = simd.reduce_sum_f32s(pushed[axis]);
+            }
             // The point itself has been counted among the others, with q = 1 and no force.
-            z += f64::from(sum) - 1.0;
+            z += f64::from(simd.reduce_sum_f32s(sum)) - 1.0;
         }
         z
-    }
-}
-
-impl<const D: usize> Columns<D> {
-    fn new(points: &[[f32; D]]) -> Self {
-        let group = |chunk: &[[f32; D]]| {
-            // So far away that it neither pushes nor counts.
-            let mut group = [[1e18; LANES]; D];
-            for (lane, point) in chunk.iter().enumerate() {
-                for (axis, value) in point.iter().enumerate() {
-                    group[axis][lane] = *value;
-                }
-            }
-            group
-        };
-        Self { groups: points.chunks(LANES).map(group).collect() }
-    }
-
-    #[inline(always)]
-    fn force(&self, point: &[f32; D]) -> ([f32; D], f32) {
-        let mut pushed = [[0.0_f32; LANES]; D];
-        let mut sum = [0.0_f32; LANES];
-        for group in &self.groups {
-            let mut away = [[0.0_f32; LANES]; D];
-            let mut q = [1.0_f32; LANES];
-            for axis in 0..D {
-                for lane in 0..LANES {
-                    away[axis][lane] = point[axis] - group[axis][lane];
-                    q[lane] += away[axis][lane] * away[axis][lane];
-                }
-            }
-            for lane in 0..LANES {
-                q[lane] = 1.0 / q[lane];
-                sum[lane] += q[lane];
-                q[lane] *= q[lane];
-            }
-            for axis in 0..D {
-                for lane in 0..LANES {
-                    pushed[axis][lane] += q[lane] * away[axis][lane];
-                }
-            }
-        }
-        (pushed.map(|lanes| lanes.iter().sum()), sum.iter().sum())
     }
 }
 
