@@ -40,6 +40,8 @@ pub struct ServeConfig {
     pub allow_hosts: Vec<String>,
     /// Web sites that may ask: `https://host[:port]`.
     pub allow_origins: Vec<String>,
+    /// Directories with pictures that the page offers.
+    pub samples: Vec<PathBuf>,
     /// Time for running runs when the server is told to end.
     pub grace: Duration,
     /// Bounds of connections and streams.
@@ -54,6 +56,7 @@ impl Default for ServeConfig {
             insecure: false,
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),
+            samples: Vec::new(),
             grace: Duration::from_secs(10),
             timing: Timing::default(),
         }
@@ -147,6 +150,7 @@ fn serve_config(options: ServeOptions) -> Result<ServeConfig, ConfigError> {
         insecure: options.insecure,
         allow_hosts: options.allow_hosts,
         allow_origins: options.allow_origins,
+        samples: non_empty(&options.samples, || beside_the_binary("samples").into_iter().collect()),
         grace: options.grace.unwrap_or(defaults.grace),
         timing: defaults.timing,
     })

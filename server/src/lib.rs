@@ -8,5 +8,6 @@ pub mod config;
 pub mod csv;
 pub mod figure;
 pub mod grpc;
+mod http;
 
 pub use grpc::{ServeError, Server, serve};

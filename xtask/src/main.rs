@@ -3,6 +3,7 @@
 
 mod bench;
 mod ci;
+mod dashboard;
 mod demo;
 mod setup;
 mod stage;
@@ -40,6 +41,12 @@ enum Command {
         #[arg(long)]
         debug: bool,
     },
+    /// Build the page that the server shows; needs Node.js
+    Dashboard {
+        /// Then check its types and run its tests in Chromium, against a server of its own
+        #[arg(long)]
+        test: bool,
+    },
     /// Measure against the peers, side by side
     Bench {
         /// Fewer rounds
@@ -63,6 +70,7 @@ fn main() -> Result<()> {
             println!("{}", staged.binary.display());
             Ok(())
         }
+        Command::Dashboard { test } => dashboard::run_all(&workspace, test),
         Command::Bench { quick, names } => bench::run_all(&workspace, quick, &names),
     }
 }

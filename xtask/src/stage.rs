@@ -1,5 +1,5 @@
-//! Builds the binary and lays every plugin with its manifest beside it: `target/<profile>/plugins/<id>/`, which is
-//! where the binary looks by default.
+//! Builds the binary and lays every plugin with its manifest beside it, `target/<profile>/plugins/<id>/`, and the pictures
+//! that the page offers, `target/<profile>/samples/`: where the binary looks by default.
 
 use crate::setup::{self, ONNXRUNTIME_LIBRARY};
 use crate::workspace::{Workspace, run};
@@ -59,7 +59,21 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<Staged> {
             replace(&runtime, &staged.join(ONNXRUNTIME_LIBRARY))?;
         }
     }
+    samples(workspace, &folder.join("samples"))?;
     Ok(Staged { binary: folder.join("whyglass"), plugins })
+}
+
+/// Offers the pictures that were fetched; there may be none.
+fn samples(workspace: &Workspace, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let Ok(pictures) = fs::read_dir(workspace.third_party("pictures")) else { return Ok(()) };
+    for picture in pictures {
+        let picture = picture?;
+        if picture.path().extension().is_some_and(|extension| extension != "partial") {
+            replace(&picture.path(), &folder.join(picture.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts a fresh file at `to`: writing into a library that a running process has mapped would crash that process.

@@ -25,6 +25,7 @@ impl Places {
             ("--plugins", &self.engine.plugins),
             ("--models", &self.engine.models),
             ("--datasets", &self.engine.datasets),
+            ("--samples", &serve.samples),
         ] {
             if let Some(missing) = folders.iter().find(|folder| !folder.is_dir()) {
                 return Err(Failure::refused(format!("{flag} {}: there is no such folder", missing.display())));

@@ -65,6 +65,9 @@ pub struct ServeOptions {
     /// A web site whose pages may use this server: https://host[:port]
     #[arg(long = "allow-origin", env = "WHYGLASS_ALLOW_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origins: Vec<String>,
+    /// Directories with pictures that the page offers [default: samples beside the binary]
+    #[arg(long, env = "WHYGLASS_SAMPLES", value_name = "DIR", value_delimiter = ':')]
+    pub samples: Vec<PathBuf>,
     /// Time that running explanations get when the server is told to end [default: 10s]
     #[arg(long, env = "WHYGLASS_GRACE", value_name = "TIME", value_parser = parse_duration)]
     #[serde(deserialize_with = "deserialize")]
@@ -104,6 +107,7 @@ impl ServeOptions {
             insecure: self.insecure || other.insecure,
             allow_hosts: first(self.allow_hosts, other.allow_hosts),
             allow_origins: first(self.allow_origins, other.allow_origins),
+            samples: first(self.samples, other.samples),
             grace: self.grace.or(other.grace),
         }
     }

@@ -16,7 +16,7 @@ use super::status::status;
 
 /// Who may ask.
 #[derive(Clone, Debug)]
-pub(super) struct Guard(Arc<Rules>);
+pub(crate) struct Guard(Arc<Rules>);
 
 #[derive(Debug)]
 struct Rules {
@@ -33,7 +33,9 @@ impl Guard {
         Self(Arc::new(Rules { hosts: lower(hosts), origins: lower(origins), any_address }))
     }
 
-    fn check<B>(&self, request: &Request<B>) -> Result<(), Status> {
+    /// # Errors
+    /// PERMISSION_DENIED for a host that is not ours and for an origin that is a stranger.
+    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), Status> {
         let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
         let authority = request.uri().authority().map(Authority::as_str).or_else(|| header(HOST)).unwrap_or_default();
         if !self.0.knows_host(authority) {
@@ -82,7 +84,7 @@ impl<S> Layer<S> for Guard {
 
 /// A service behind a [`Guard`].
 #[derive(Clone, Debug)]
-pub(super) struct Guarded<S> {
+pub(crate) struct Guarded<S> {
     guard: Guard,
     inner: S,
 }

@@ -1,5 +1,5 @@
-//! The gRPC server: binds, puts the services behind their guards, serves, and ends within bounds. One service per file;
-//! what runs mean is the engine's business.
+//! The server: binds, puts the services behind their guards, serves gRPC, gRPC-Web and the page on one port, and ends
+//! within bounds. One service per file; what runs mean is the engine's business, what is not gRPC is that of `http`.
 
 mod artifact;
 mod catalog;
@@ -32,6 +32,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, ServerTlsConfig};
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tonic_web::GrpcWebLayer;
 use whyglass_engine::Engine;
 use whyglass_proto::v1::catalog_service_server::{CatalogServiceServer, SERVICE_NAME as CATALOG};
 use whyglass_proto::v1::dataset_service_server::{DatasetServiceServer, SERVICE_NAME as DATASET};
@@ -39,10 +40,11 @@ use whyglass_proto::v1::explain_service_server::{ExplainServiceServer, SERVICE_N
 use whyglass_proto::v1::model_service_server::{ModelServiceServer, SERVICE_NAME as MODEL};
 
 use self::connection::Connection;
-use self::guard::Guard;
 use self::state::State;
 use crate::config::{ServeConfig, Tls};
+use crate::http::Http;
 
+pub(crate) use guard::Guard;
 pub use limits::MAX_REQUEST_BYTES;
 pub use status::DOMAIN;
 
@@ -147,20 +149,26 @@ impl Server {
         let (token, silence) = (close.clone(), self.config.timing.handshake);
         let incoming = TcpIncoming::from(self.listener)
             .with_nodelay(Some(true))
+            // A page speaks HTTP/1.1, which has no pings.
+            .with_keepalive(Some(self.config.timing.keepalive_interval))
             .map(move |tcp| tcp.map(|tcp| Connection::new(tcp, token.clone(), silence)));
         let any_address = !self.address.ip().to_canonical().is_loopback();
         let guard = Guard::new(&self.config.allow_hosts, &self.config.allow_origins, any_address);
+        let http = Http::new(guard.clone(), self.config.samples.clone());
         let timing = &self.config.timing;
         let mut server = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(timing.keepalive_interval))
             .http2_keepalive_timeout(Some(timing.keepalive_timeout))
-            .max_concurrent_streams(MAX_STREAMS);
+            .max_concurrent_streams(MAX_STREAMS)
+            .accept_http1(true);
         if let Some(tls) = &self.config.tls {
             server = server.tls_config(tls_config(tls, timing.handshake).await?)?;
         }
         let stop = CancellationToken::new();
         let serving = server
             .layer(panic::layer())
+            .layer(http)
+            .layer(GrpcWebLayer::new())
             .layer(guard)
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
 
 mod artifacts;
+mod browser;
 mod client;
 mod control;
 mod datasets;

@@ -42,9 +42,12 @@ pub(crate) fn onnxruntime(workspace: &Workspace) -> Result<PathBuf> {
     Ok(library)
 }
 
-/// The photographs that the demo explains.
+/// The photographs that the demo explains and the page offers.
+const PICTURES: [&str; 6] =
+    ["astronaut.png", "camera.png", "chelsea.png", "coffee.png", "hubble_deep_field.jpg", "rocket.jpg"];
+
 pub(crate) fn pictures(workspace: &Workspace) -> Result<()> {
-    for name in ["chelsea.png", "coffee.png"] {
+    for name in PICTURES {
         let path = workspace.picture(name);
         if !path.exists() {
             let wheel = pins::SCIKIT_IMAGE.fetch(&workspace.downloads())?;

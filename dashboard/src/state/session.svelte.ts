@@ -1,0 +1,207 @@
+//! What the reader has chosen: picture, model, class, technique, parameters. Choosing asks the server what depends on it;
+//! what was computed is the store's.
+
+import { type ClassScore, type Layer, type Model, type Services, type Technique, WhyglassError, all } from "whyglass";
+import { fieldsOf } from "../form/schema.ts";
+import { costOf, rememberCost, rememberPicture } from "./memory.ts";
+import type { Run } from "./run.svelte.ts";
+import type { Picture } from "./pictures.ts";
+import type { Spec, Store } from "./store.svelte.ts";
+import { View } from "./view.svelte.ts";
+
+export type Params = Record<string, unknown>;
+
+export class Session {
+  models = $state.raw<readonly Model[]>([]);
+  model = $state("");
+  picture = $state.raw<Picture | undefined>(undefined);
+  techniques = $state.raw<readonly Technique[]>([]);
+  technique = $state("");
+  layers = $state.raw<readonly Layer[]>([]);
+  scores = $state.raw<readonly ClassScore[]>([]);
+  /** The class to explain; undefined: the most probable. */
+  target = $state<number | undefined>(undefined);
+  seed = $state("");
+  /** What the reader set, by technique. */
+  chosen = $state.raw<Readonly<Record<string, Params>>>({});
+  views = $state.raw<readonly View[]>([new View()]);
+  active = $state(0);
+  starting = $state(false);
+  /** Faults by where they belong: "picture", "model", "run", "params.size". */
+  faults = $state.raw<Readonly<Record<string, string>>>({});
+  maxBytes = 32 << 20;
+
+  constructor(
+    private readonly server: Services,
+    readonly store: Store,
+  ) {}
+
+  get view(): View {
+    return this.views[this.active] ?? (this.views[0] as View);
+  }
+
+  get params(): Params {
+    return this.chosen[this.technique] ?? {};
+  }
+
+  readonly chosenTechnique = $derived(this.techniques.find(({ id }) => id === this.technique));
+  readonly fields = $derived(fieldsOf(this.chosenTechnique?.paramsSchema ?? ""));
+  readonly chosenModel = $derived(this.models.find(({ name }) => name === this.model));
+  /** Computed in one go: cheap enough to start whenever something is chosen. */
+  readonly isOneShot = $derived(this.chosenTechnique?.progressive === false);
+  readonly needsDataset = $derived(this.chosenTechnique?.needs.includes("dataset") ?? false);
+
+  fault(where: string, message?: string): void {
+    const { [where]: _, ...others } = this.faults;
+    this.faults = message === undefined ? others : { ...others, [where]: message };
+  }
+
+  async open(): Promise<void> {
+    await this.attempt("model", async () => {
+      const { limits } = await this.server.catalog.getServerInfo({});
+      if (limits) this.maxBytes = Number(limits.maxImageBytes);
+      this.models = await all(async (pageToken) => {
+        const page = await this.server.models.listModels({ pageToken });
+        return [page.models, page.nextPageToken];
+      });
+      if (this.models.length === 0) throw new Error("this server has no model; put one into its model folder");
+    });
+  }
+
+  async chooseModel(name: string): Promise<void> {
+    if (name === this.model) return;
+    this.model = name;
+    this.target = undefined;
+    this.scores = [];
+    this.layers = [];
+    await this.attempt("model", async () => {
+      const [techniques, layers] = await Promise.all([
+        all(async (pageToken) => {
+          const page = await this.server.catalog.listTechniques({ model: name, pageToken });
+          return [page.techniques, page.nextPageToken] as [Technique[], string];
+        }),
+        all(async (pageToken) => {
+          const page = await this.server.models.listLayers({ model: name, pageToken });
+          return [page.layers, page.nextPageToken] as [Layer[], string];
+        }),
+        this.classify(),
+      ]);
+      if (this.model !== name) return;
+      this.techniques = techniques;
+      this.layers = layers;
+      if (!techniques.some(({ id }) => id === this.technique)) this.technique = firstOf(techniques);
+    });
+  }
+
+  async choosePicture(picture: Picture): Promise<void> {
+    this.picture = picture;
+    this.target = undefined;
+    this.scores = [];
+    for (const view of this.views) if (view.run?.picture !== picture.key && view === this.view) view.show(undefined);
+    this.fault("picture");
+    await this.classify();
+  }
+
+  private async classify(): Promise<void> {
+    const { picture, model } = this;
+    if (!picture || !model) return;
+    await this.attempt("picture", async () => {
+      const image = { source: { case: "encoded", value: picture.bytes } } as const;
+      const { scores } = await this.server.models.classify({ model, image, top: 9 });
+      if (this.picture === picture && this.model === model) this.scores = scores;
+    });
+  }
+
+  set(name: string, value: unknown): void {
+    const { [name]: _, ...others } = this.params;
+    const params = value === undefined ? others : { ...others, [name]: value };
+    this.chosen = { ...this.chosen, [this.technique]: params };
+    this.fault(`params.${name}`);
+  }
+
+  /** Another class; explained at once where that is cheap. */
+  async chooseTarget(index: number | undefined): Promise<void> {
+    this.target = index;
+    await this.cheaply();
+  }
+
+  async chooseTechnique(id: string): Promise<void> {
+    this.technique = id;
+    this.faults = {};
+    await this.cheaply();
+  }
+
+  /** After a choice: starts what takes one shot; the rest waits for the reader. */
+  async cheaply(): Promise<void> {
+    if (this.isOneShot && this.picture) await this.explain();
+  }
+
+  /** Starts what is chosen, in the active view. */
+  async explain(): Promise<Run | undefined> {
+    const { picture, view } = this;
+    if (!picture || !this.technique || this.starting) return undefined;
+    this.starting = true;
+    this.faults = {};
+    try {
+      const run = await this.store.create(this.spec(picture));
+      run.picture = picture.key;
+      rememberPicture(run.name, picture.key);
+      view.show(run);
+      return run;
+    } catch (thrown) {
+      this.refused(WhyglassError.from(thrown));
+      return undefined;
+    } finally {
+      this.starting = false;
+    }
+  }
+
+  private spec(picture: Picture): Spec {
+    const image = { source: { case: "encoded", value: picture.bytes } } as const;
+    const target = this.target === undefined ? {} : { target: { target: { case: "classIndex", value: this.target } as const } };
+    const seed = this.seed.trim() === "" ? {} : { seed: BigInt(this.seed) };
+    const params = this.params as Spec["params"] & object;
+    return { model: this.model, technique: this.technique, input: { case: "image", value: image }, params, ...target, ...seed };
+  }
+
+  private refused(error: WhyglassError): void {
+    let placed = false;
+    for (const { field, description } of error.fields) {
+      const name = field.replace(/^specs\[0\]\./, "").replace(/^image.*/, "picture");
+      this.fault(name, description);
+      placed ||= name === "picture" || this.fields.some((known) => name === `params.${known.name}`);
+    }
+    if (!placed) this.fault("run", error.message);
+  }
+
+  /** What the same cost last time. */
+  get lastCost() {
+    return costOf(this.costName(this.technique, this.model, this.params));
+  }
+
+  private costName(technique: string, model: string, params: Params): string {
+    return `${technique} ${model} ${JSON.stringify(Object.entries(params).sort())}`;
+  }
+
+  noteCost(run: Run): void {
+    if (!run.finished?.complete || !run.progress || run !== this.view.run) return;
+    const cost = { evaluations: Number(run.progress.modelEvaluations), seconds: run.elapsedMs / 1000 };
+    rememberCost(this.costName(this.technique, this.model, this.params), cost);
+  }
+
+  /** Does something that may fail, and says where it belongs if it does. */
+  async attempt(where: string, what: () => Promise<void>): Promise<void> {
+    this.fault(where);
+    try {
+      await what();
+    } catch (thrown) {
+      const message = thrown instanceof Error && thrown.name === "Error" ? thrown.message : WhyglassError.from(thrown).message;
+      this.fault(where, message);
+    }
+  }
+}
+
+/** What shows most at once: something that grows and that every model can do. */
+function firstOf(techniques: readonly Technique[]): string {
+  return (techniques.find(({ id }) => id === "occlusion") ?? techniques.find(({ progressive }) => progressive) ?? techniques[0])?.id ?? "";
+}

@@ -1,0 +1,76 @@
+//! All runs of this page, fed by one stream. Reconnecting is its business alone; views are functions of it.
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { ControlRunRequestSchema, RunSpecSchema, type RunEvent, type Services, uuid, watchGroup } from "whyglass";
+import { Run } from "./run.svelte.ts";
+
+export type Connection = "connecting" | "connected" | "lost";
+export type Action = NonNullable<MessageInitShape<typeof ControlRunRequestSchema>["action"]>;
+export type Spec = MessageInitShape<typeof RunSpecSchema>;
+
+/** How long runs wait for a page that reloads or lost its network. */
+const LINGER_SECONDS = 30n;
+/** The page draws no faster than this. */
+const FRAME_INTERVAL_NANOS = 30_000_000;
+
+export class Store {
+  /** Oldest first. */
+  runs = $state.raw<readonly Run[]>([]);
+  connection = $state<Connection>("connecting");
+  /** Why the connection was lost. */
+  trouble = $state("");
+
+  constructor(
+    private readonly server: Services,
+    readonly group: string,
+    /** Which picture a run explains, as far as this browser remembers. */
+    private readonly pictureOf: (run: string) => string | undefined = () => undefined,
+  ) {}
+
+  watch(signal: AbortSignal): Promise<void> {
+    const listener = {
+      event: (event: RunEvent) => this.take(event),
+      connected: (restarted: boolean) => this.connected(restarted),
+      lost: (error: Error) => {
+        this.connection = "lost";
+        this.trouble = error.message;
+      },
+    };
+    const options = { minFrameInterval: { nanos: FRAME_INTERVAL_NANOS } };
+    return watchGroup(this.server, this.group, listener, signal, options);
+  }
+
+  take(event: RunEvent): void {
+    this.known(event.run).take(event);
+  }
+
+  connected(restarted: boolean): void {
+    if (restarted) for (const run of this.runs) if (!run.isOver) run.gone = true;
+    this.connection = "connected";
+    this.trouble = "";
+  }
+
+  /** The run of this name, which need not have told anything yet. */
+  known(name: string): Run {
+    const found = this.runs.find((run) => run.name === name);
+    if (found) return found;
+    const run = new Run(name);
+    run.picture = this.pictureOf(name);
+    this.runs = [...this.runs, run];
+    return run;
+  }
+
+  async create(spec: Spec): Promise<Run> {
+    const request = { specs: [spec], group: this.group, linger: { seconds: LINGER_SECONDS }, requestId: uuid() };
+    const { accepted } = await this.server.explain.createRuns(request);
+    const [name] = accepted?.runs ?? [];
+    if (name === undefined) throw new Error("the server created no run");
+    return this.known(name);
+  }
+
+  async control(run: Run, action: Action): Promise<void> {
+    const answer = await this.server.explain.controlRun({ run: run.name, action });
+    // The event says so too; a button should not have to wait for it.
+    if (answer.run && !run.isOver) run.state = answer.run.state;
+  }
+}
