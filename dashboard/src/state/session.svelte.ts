@@ -1,6 +1,7 @@
 //! What the reader has chosen: picture, model, class, technique, parameters. Choosing asks the server what depends on it;
 //! what was computed is the store's.
 
+import { Code } from "@connectrpc/connect";
 import { type ClassScore, type Layer, type Model, type Services, type Technique, WhyglassError, all } from "whyglass";
 import { fieldsOf } from "../form/schema.ts";
 import { costOf, rememberCost, rememberPicture } from "./memory.ts";
@@ -30,6 +31,8 @@ export class Session {
   /** Faults by where they belong: "picture", "model", "run", "params.size". */
   faults = $state.raw<Readonly<Record<string, string>>>({});
   maxBytes = 32 << 20;
+  /** Pictures that were open, by key: other views may show them still. */
+  private opened = $state.raw<ReadonlyMap<string, Picture>>(new Map());
 
   constructor(
     private readonly server: Services,
@@ -95,11 +98,17 @@ export class Session {
 
   async choosePicture(picture: Picture): Promise<void> {
     this.picture = picture;
+    this.opened = new Map([...this.opened, [picture.key, picture]]);
     this.target = undefined;
     this.scores = [];
-    for (const view of this.views) if (view.run?.picture !== picture.key && view === this.view) view.show(undefined);
+    if (this.view.run?.picture !== picture.key) this.view.show(undefined);
     this.fault("picture");
     await this.classify();
+  }
+
+  /** A picture that was opened before. */
+  kept(key: string | undefined): Picture | undefined {
+    return key === undefined ? undefined : this.opened.get(key);
   }
 
   private async classify(): Promise<void> {
@@ -195,8 +204,10 @@ export class Session {
     try {
       await what();
     } catch (thrown) {
-      const message = thrown instanceof Error && thrown.name === "Error" ? thrown.message : WhyglassError.from(thrown).message;
-      this.fault(where, message);
+      const own = thrown instanceof Error && thrown.name === "Error";
+      const error = own ? undefined : WhyglassError.from(thrown);
+      if (error?.code === Code.Unauthenticated) this.fault("token", error.message);
+      this.fault(where, error?.message ?? (thrown as Error).message);
     }
   }
 }

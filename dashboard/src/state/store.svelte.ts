@@ -1,7 +1,7 @@
 //! All runs of this page, fed by one stream. Reconnecting is its business alone; views are functions of it.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { ControlRunRequestSchema, RunSpecSchema, type RunEvent, type Services, uuid, watchGroup } from "whyglass";
+import { ControlRunRequestSchema, RunSpecSchema, type RunEvent, type Services, WhyglassError, readArtifact, readNpy, uuid, watchGroup } from "whyglass";
 import { Run } from "./run.svelte.ts";
 
 export type Connection = "connecting" | "connected" | "lost";
@@ -40,8 +40,25 @@ export class Store {
     return watchGroup(this.server, this.group, listener, signal, options);
   }
 
-  take(event: RunEvent): void {
-    this.known(event.run).take(event);
+  take(message: RunEvent): void {
+    const run = this.known(message.run);
+    run.take(message);
+    const { event } = message;
+    if (event.case === "keyframe" && event.value.content.case === "reference") void this.fetch(run, event.value.artifact);
+  }
+
+  /** The numbers of a frame that was too large for an event. */
+  private async fetch(run: Run, id: string): Promise<void> {
+    const track = run.track(id);
+    const frame = track?.latest;
+    const name = frame?.artifact.reference;
+    if (!track || !frame || !name) return;
+    try {
+      const { shape, values } = readNpy(await readArtifact(this.server.explain, name));
+      track.replace(frame, { ...frame, artifact: frame.artifact.filled(shape, values) });
+    } catch (error) {
+      this.trouble = WhyglassError.from(error).message;
+    }
   }
 
   connected(restarted: boolean): void {

@@ -13,7 +13,7 @@ pub(super) const MISSING: &str = "this server was built without its page: run `c
 const HASHED: &str = "public, max-age=31536000, immutable";
 
 #[derive(rust_embed::Embed)]
-#[folder = "../dashboard/dist/page"]
+#[folder = "../dashboard/dist"]
 #[allow_missing = true]
 struct Built;
 
@@ -25,7 +25,7 @@ pub(super) struct Page(Lookup);
 
 impl Page {
     pub(super) fn built_in() -> Self {
-        Self(|path| Built::get(path).map(|file| file.data))
+        Self(|path| Built::get(&format!("page/{path}")).map(|file| file.data))
     }
 
     /// What is shown at `/`; `None`: the page was not built.
