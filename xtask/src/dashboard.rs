@@ -23,14 +23,19 @@ pub(crate) fn run_all(workspace: &Workspace, test: bool) -> Result<()> {
 
 /// Builds the page. An error says what is missing.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
-    check_node()?;
-    packages(workspace)?;
-    run(npm(workspace).args(["run", "--silent", "generate", "--workspace=whyglass-dashboard"]))?;
+    prepare(workspace)?;
+    generate(workspace)?;
     run(npm(workspace).args(["run", "--silent", "build", "--workspace=whyglass-dashboard"]))
 }
 
+/// Puts the page's tools in place. An error says what is missing.
+pub(crate) fn prepare(workspace: &Workspace) -> Result<()> {
+    check_node()?;
+    packages(workspace)
+}
+
 /// Whether a page can be built here; what stands in the way otherwise.
-pub(crate) fn check_node() -> Result<()> {
+fn check_node() -> Result<()> {
     let output = Command::new("node").arg("--version").output();
     let output =
         output.context("the page needs Node.js 20.19 or newer with npm: install it, or do without the page")?;
@@ -62,8 +67,14 @@ fn packages(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// The client's messages, from the .proto files.
+fn generate(workspace: &Workspace) -> Result<()> {
+    run(npm(workspace).args(["run", "--silent", "generate", "--workspace=whyglass-dashboard"]))
+}
+
 /// Types and unit tests.
 pub(crate) fn units(workspace: &Workspace) -> Result<()> {
+    generate(workspace)?;
     run(npm(workspace).args(["run", "--silent", "check", "--workspaces", "--if-present"]))?;
     run(npm(workspace).args(["run", "--silent", "unit", "--workspaces", "--if-present"]))
 }

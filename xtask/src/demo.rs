@@ -1,10 +1,11 @@
 //! The first thing that a newcomer runs: a real network, explained on a real photograph, over a real server.
 
+use crate::dashboard;
 use crate::setup;
 use crate::stage::{self, Profile};
 use crate::workspace::{Workspace, run};
 use anyhow::{Context, Result};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, IsTerminal as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -12,6 +13,9 @@ const TECHNIQUES: &str = "grad-cam,occlusion,deep-dream";
 
 pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     setup::all(workspace)?;
+    if let Err(missing) = dashboard::build(workspace) {
+        eprintln!("the demo goes on without its page: {missing:#}");
+    }
     let staged = stage::build(workspace, Profile::Release)?;
     let (server, address) = Server::start(&staged.binary, workspace)?;
     let picture = workspace.picture("chelsea.png");
@@ -27,10 +31,15 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
         .arg(&picture)
         .args(["--server", &address, "--seed", "1", "--out"])
         .arg(&out))?;
-    drop(server);
     print_pictures(&out)?;
     println!("{}", python_hint(&staged.binary));
-    Ok(())
+    if std::io::stdout().is_terminal() {
+        println!("\nthe page is at {address}; Ctrl-C ends the server");
+        server.wait()
+    } else {
+        println!("\nto see the page: {} serve, and open http://127.0.0.1:50051", staged.binary.display());
+        Ok(())
+    }
 }
 
 fn print_pictures(folder: &Path) -> Result<()> {
@@ -89,6 +98,11 @@ impl Server {
             .find(|word| word.starts_with("http"))
             .context("the server ended without telling its address")?;
         Ok((server, address.to_owned()))
+    }
+
+    /// Until it ends, by Ctrl-C as a rule.
+    fn wait(mut self) -> Result<()> {
+        self.child.wait().map(drop).context("the server is lost")
     }
 }
 

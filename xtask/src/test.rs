@@ -1,5 +1,6 @@
 //! Sets up what the tests need, runs them all, and closes with their number.
 
+use crate::dashboard;
 use crate::setup;
 use crate::stage::{self, Profile};
 use crate::workspace::Workspace;
@@ -19,6 +20,12 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     setup::all(workspace)?;
     setup::python(workspace, "client", "examples/python/requirements.txt")?;
     stage::build(workspace, Profile::Debug)?;
+    if filter.is_none() {
+        match dashboard::prepare(workspace) {
+            Ok(()) => dashboard::units(workspace)?,
+            Err(missing) => eprintln!("the page is not tested: {missing:#}"),
+        }
+    }
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot run cargo test")?;

@@ -1,6 +1,5 @@
 //! The server as a browser sees it: HTTP/1.1, gRPC-Web, a page, and pages of others that must get nothing.
 
-use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use whyglass_engine::Limits;
