@@ -39,7 +39,7 @@ function act(key: string, help: () => void): boolean {
     case "ArrowRight": view.go(view.index + 1); break;
     case " ": void pauseOrResume(); break;
     case "s": case "S": void stop(); break;
-    case "e": case "E": saveNumbers(view); break;
+    case "e": case "E": void session.attempt("run", () => saveNumbers(view)); break;
     case "[": look.brighten(-0.05); break;
     case "]": look.brighten(0.05); break;
     case "Enter": void session.explain(); break;

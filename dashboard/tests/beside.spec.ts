@@ -101,7 +101,7 @@ test("the whole way goes by keyboard", async ({ faultless: page, server }) => {
   await dropPhoto(page);
   await chooseTechnique(page, "grad-cam");
   await expect(newestRun(page)).toContainText("✓");
-  await page.getByLabel("Technique", { exact: true }).blur();
+  await page.getByRole("combobox", { name: "Technique" }).blur();
   await page.keyboard.press("2");
   await expect(page.getByRole("region", { name: "Runs" }).getByRole("button")).toHaveCount(2);
   await page.keyboard.press("[");

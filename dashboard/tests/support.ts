@@ -67,10 +67,11 @@ export async function dropPhoto(page: Page, name = "chelsea.png"): Promise<void>
 }
 
 export async function chooseTechnique(page: Page, id: string): Promise<void> {
-  await page.getByLabel("Technique", { exact: true }).selectOption(id);
+  await page.getByRole("combobox", { name: "Technique" }).selectOption(id);
 }
 
 export async function setField(page: Page, label: string, value: string): Promise<void> {
+  await expect(page.getByRole("button", { name: "Explain" })).toBeEnabled();
   const more = page.getByRole("button", { name: /^\d+ more$/ });
   if (!(await page.getByLabel(label, { exact: true }).isVisible()) && (await more.isVisible())) await more.click();
   const field = page.getByLabel(label, { exact: true }).last();

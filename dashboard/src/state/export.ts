@@ -1,6 +1,7 @@
 //! What can be taken away: the frame on show, its numbers, the manifest, and the command that does the same.
 
-import { writeNpy } from "whyglass";
+import { readArtifact, writeNpy } from "whyglass";
+import { server } from "../server.ts";
 import type { Run } from "./run.svelte.ts";
 import type { View } from "./view.svelte.ts";
 
@@ -18,9 +19,14 @@ export function fileName(view: View, extension: string): string {
   return [spec?.technique ?? "whyglass", spec?.model, view.track?.id].filter(Boolean).join("-") + `.${extension}`;
 }
 
-export function saveNumbers(view: View): void {
+/** The frame's numbers; of an image, which travels as a picture, the newest ones from the server. */
+export async function saveNumbers(view: View): Promise<void> {
   const { artifact } = view.frame ?? {};
-  if (!artifact || artifact.values.length === 0) return;
+  if (!artifact || !view.run) return;
+  if (artifact.values.length === 0) {
+    const file = await readArtifact(server.explain, `${view.run.name}/artifacts/${artifact.id}`);
+    return save(file, "application/x-npy", fileName(view, "npy"));
+  }
   save(writeNpy(artifact.shape, view.values) as Uint8Array<ArrayBuffer>, "application/x-npy", fileName(view, "npy"));
 }
 
