@@ -106,6 +106,7 @@ test("numbers, picture, manifest, command and link can be taken away, and the li
   await page.getByRole("button", { name: "Command" }).click();
   await expect(page.getByText(/whyglass explain grad-cam|Command copied/)).toBeVisible();
 
+  await expect(page.getByText(/whyglass explain grad-cam|Command copied/)).toHaveCount(0);
   const link = page.url();
   expect(link).toContain("run=runs/");
   const other = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
