@@ -114,5 +114,6 @@ test("numbers, picture, manifest, command and link can be taken away, and the li
   await expect(newestRun(other)).toContainText("✓");
   await expect(other.getByLabel("opacity")).toHaveValue("0.8");
   await expect.poll(() => canvasHash(other)).toBe(await canvasHash(page));
+  await expect(other.getByTestId("progress")).toContainText("2 evaluations");
   await other.close();
 });

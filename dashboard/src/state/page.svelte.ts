@@ -54,15 +54,22 @@ function favourite(samples: readonly string[]): string | undefined {
 /** The runs of the address; one that the server has forgotten is repeated where that can be done. */
 async function showAsked(): Promise<void> {
   if (asked.run) {
-    if (await isKept(asked.run)) session.view.show(store.known(asked.run));
+    if (await isKept(asked.run)) session.view.show(pictured(asked.run));
     else if (session.picture) await session.explain();
     else session.fault("run", "the server no longer keeps the run of this link; drop its picture to repeat it");
   }
   if (asked.compared && (await isKept(asked.compared))) {
     compare();
-    session.view.show(store.known(asked.compared));
+    session.view.show(pictured(asked.compared));
     session.active = 0;
   }
+}
+
+/** A run of the address, whose picture the address names too: another browser made it. */
+function pictured(name: string): Run {
+  const run = store.known(name);
+  run.picture ??= session.picture?.key;
+  return run;
 }
 
 async function isKept(run: string): Promise<boolean> {

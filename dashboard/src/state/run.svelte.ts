@@ -30,6 +30,13 @@ export class Run {
     return this.state === RunState.PAUSED && !this.isOver;
   }
 
+  /** Pictures that have gone through the model; a watcher that came late has it from the manifest. */
+  get evaluations(): number {
+    if (this.progress) return Number(this.progress.modelEvaluations);
+    const manifest = JSON.parse(this.finished?.manifest || "{}") as { model_evaluations?: number };
+    return manifest.model_evaluations ?? 0;
+  }
+
   /** What a person looks at first. */
   get main(): Track | undefined {
     return this.tracks[0];
