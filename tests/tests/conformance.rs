@@ -37,9 +37,16 @@ fn of(engine: &Engine, technique: &str, params: Value) -> RunSpec {
     }
 }
 
+/// Auxiliary artifacts that a technique sends only under other parameters than its defaults.
+fn on_request(technique: &str, artifact: &str) -> bool {
+    let gradients =
+        ["saliency", "input-x-gradient", "guided-backprop", "deconvnet", "integrated-gradients", "smooth-grad"];
+    gradients.contains(&technique) && ["red", "green", "blue"].contains(&artifact)
+}
+
 fn techniques(engine: &Engine) -> Vec<String> {
     let found: Vec<String> = engine.techniques().iter().map(|technique| technique.id.clone()).collect();
-    assert!(found.len() >= 3, "{found:?}");
+    assert!(found.len() >= 11, "{found:?}");
     found
 }
 
@@ -51,7 +58,12 @@ fn every_technique_gives_finite_artifacts_of_the_declared_kinds() {
         assert_eq!(end.state, RunState::Succeeded, "{technique}: {:?}", end.status);
         let declared = engine.technique(&technique).unwrap().descriptor.artifacts.clone();
         for artifact in declared {
-            let state = engine.artifact(&run, &artifact.id).unwrap_or_else(|error| panic!("{technique}: {error}"));
+            let state = match engine.artifact(&run, &artifact.id) {
+                Ok(state) => state,
+                // The channels of a gradient are sent where they are asked for; what a person looks at first, always.
+                Err(_) if artifact.auxiliary && on_request(&technique, &artifact.id) => continue,
+                Err(error) => panic!("{technique}: {error}"),
+            };
             assert_eq!(state.kind, artifact.kind, "{technique}/{}", artifact.id);
             assert_eq!(state.tensor.data.len(), state.tensor.shape.iter().product::<usize>());
             assert!(state.tensor.data.iter().all(|value| value.is_finite()), "{technique}/{}", artifact.id);
@@ -66,8 +78,10 @@ fn the_same_seed_gives_the_same_artifacts() {
         let run = || follow(&engine, of(&engine, &technique, quick(&technique)), |_| ()).0;
         let (first, second) = (run(), run());
         for artifact in engine.technique(&technique).unwrap().descriptor.artifacts.clone() {
-            let of = |run: &str| engine.artifact(run, &artifact.id).unwrap().tensor.data;
-            assert_eq!(of(&first), of(&second), "{technique}/{}", artifact.id);
+            let of = |run: &str| engine.artifact(run, &artifact.id).ok().map(|artifact| artifact.tensor.data);
+            let first = of(&first);
+            assert!(first.is_some() || on_request(&technique, &artifact.id), "{technique}/{}", artifact.id);
+            assert_eq!(first, of(&second), "{technique}/{}", artifact.id);
         }
     }
 }

@@ -1,0 +1,247 @@
+//! `integrated-gradients`: the gradient averaged on the way from a baseline to the picture, times the way.
+//!
+//! S(p) = Σ over the colour channels of (x − x̄) · ∫₀¹ ∂f_c/∂x (x̄ + t (x − x̄)) dt. The map adds up to f_c(x) − f_c(x̄):
+//! how far it misses that is told as `completeness_gap`.
+//!
+//! Sundararajan, Taly & Yan, *Axiomatic Attribution for Deep Networks*, 2017. We deviate: Gauss-Legendre quadrature where
+//! the paper takes equal steps, and the steps are taken in an order that covers the path early; what is shown meanwhile is
+//! the mean of the gradients so far, by their weights.
+
+use crate::baseline::Baseline;
+use crate::channels::{Canvas, Reduce, artifacts};
+use crate::gradient::{gradients, logits};
+use crate::path::{Quadrature, Step};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
+use whyglass_sdk::json::{ExplainerDescriptor, Need};
+use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, Rule, TensorView, batch, length};
+
+/// Parameters of `integrated-gradients`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct IntegratedGradientsParams {
+    /// Gradients on the way.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub steps: u32,
+    /// Where on the way they are taken.
+    pub rule: Quadrature,
+    /// Where the way begins.
+    pub baseline: Baseline,
+    /// The Gaussian of `baseline = blur`: below 1 a fraction of the picture's short side, from 1 on pixels.
+    #[schemars(range(min = 0.0), extend("x-unit" = "px"))]
+    pub sigma: f64,
+    /// How the colour channels become one map.
+    pub reduce: Reduce,
+}
+
+impl Default for IntegratedGradientsParams {
+    fn default() -> Self {
+        Self { steps: 50, rule: Quadrature::GaussLegendre, baseline: Baseline::Black, sigma: 0.05, reduce: Reduce::Sum }
+    }
+}
+
+/// The integral of the gradients over the path, as far as it is known.
+struct Integral {
+    sum: Vec<f64>,
+    weight: f64,
+}
+
+impl Integral {
+    fn new(len: usize) -> Self {
+        Self { sum: vec![0.0; len], weight: 0.0 }
+    }
+
+    fn add(&mut self, gradient: &[f32], weight: f64) {
+        self.weight += weight;
+        self.sum.iter_mut().zip(gradient).for_each(|(sum, gradient)| *sum += weight * f64::from(*gradient));
+    }
+
+    /// `way` times the mean gradient.
+    fn attribution(&self, way: &[f32]) -> Vec<f32> {
+        self.sum.iter().zip(way).map(|(sum, way)| (f64::from(*way) * sum / self.weight) as f32).collect()
+    }
+}
+
+/// Takes the gradients of `path` from `baseline` on along `way`, `rows` at a time, and tells `seen` of the integral after
+/// each batch, with the number of steps taken. `gradient` takes `rows` pictures, always as many.
+fn integrate(
+    baseline: &[f32],
+    way: &[f32],
+    path: &[Step],
+    rows: usize,
+    mut gradient: impl FnMut(&[f32]) -> Result<Vec<f32>>,
+    mut seen: impl FnMut(&Integral, usize) -> Result<()>,
+) -> Result<()> {
+    let len = baseline.len();
+    let mut integral = Integral::new(len);
+    let mut pictures = baseline.repeat(rows);
+    let mut done = 0;
+    for batch in path.chunks(rows) {
+        // Rows left over in the last batch repeat what they held: they are computed and not used.
+        for (row, step) in pictures.chunks_exact_mut(len).zip(batch) {
+            let pixels = row.iter_mut().zip(baseline).zip(way);
+            pixels.for_each(|((pixel, from), way)| *pixel = (f64::from(*from) + step.at * f64::from(*way)) as f32);
+        }
+        let gradients = gradient(&pictures)?;
+        for (gradient, step) in gradients.chunks_exact(len).zip(batch) {
+            integral.add(gradient, step.weight);
+        }
+        done += batch.len();
+        seen(&integral, done)?;
+    }
+    Ok(())
+}
+
+/// The technique.
+pub struct IntegratedGradients;
+
+impl Explainer for IntegratedGradients {
+    type Params = IntegratedGradientsParams;
+    const ID: &'static str = "integrated-gradients";
+
+    fn descriptor(&self) -> ExplainerDescriptor {
+        ExplainerDescriptor {
+            title: "Integrated gradients".into(),
+            description:
+                "Shares the class's logit out among the pixels: gradients on the way from a baseline, added up.".into(),
+            family: "gradients".into(),
+            paper: "Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365".into(),
+            needs: vec![Need::Gradients],
+            artifacts: artifacts("Share in the logit", true),
+            progressive: true,
+            ..Default::default()
+        }
+    }
+
+    fn resolve(
+        &self,
+        _call: &Call<'_>,
+        model: &dyn Model,
+        params: IntegratedGradientsParams,
+    ) -> Result<IntegratedGradientsParams> {
+        let Some(input) = model.descriptor().input else { return Ok(params) };
+        let sigma = length::pixels(params.sigma, input.height.min(input.width) as usize, "sigma")?;
+        Ok(IntegratedGradientsParams { sigma: sigma as f64, ..params })
+    }
+
+    fn explain(
+        &self,
+        call: &Call<'_>,
+        model: &dyn Model,
+        request: &Request<'_>,
+        params: &IntegratedGradientsParams,
+    ) -> Result<()> {
+        let target = request.class()?;
+        let image = request.image(call)?;
+        let [_, _, height, width] = image.dims()?;
+        let Some(steps) = NonZeroUsize::new(params.steps as usize) else {
+            return Err(Error::invalid_argument("steps", "a path needs at least one step"));
+        };
+        let mean = model.descriptor().mean_colour;
+        let baseline = params.baseline.picture(image.data(), (height, width), mean, params.sigma, request.seed);
+        let way: Vec<f32> = image.data().iter().zip(&baseline).map(|(to, from)| to - from).collect();
+
+        let ends = [image.data(), &baseline].concat();
+        let ends = logits(call, model, target, TensorView::new(&[2, 3, height as i64, width as i64], &ends))?;
+        let difference = ends[0] - ends[1];
+        let rows = batch::gradient_rows(model.descriptor(), steps.get());
+        let shape = [rows as i64, 3, height as i64, width as i64];
+        let gradient =
+            |pictures: &[f32]| gradients(call, model, target, TensorView::new(&shape, pictures), Rule::Standard);
+        let canvas = Canvas { call, height, width, target };
+        integrate(&baseline, &way, &params.rule.path(steps), rows, gradient, |integral, done| {
+            let attribution = integral.attribution(&way);
+            canvas.attribution(&attribution, params.reduce)?;
+            let sum: f64 = attribution.iter().map(|value| f64::from(*value)).sum();
+            let gap = sum - difference;
+            call.metrics(&[("difference", difference), ("sum", sum), ("completeness_gap", gap)])?;
+            if difference != 0.0 {
+                call.metrics(&[("completeness_gap_share", gap.abs() / difference.abs())])?;
+            }
+            call.progress(done as u64, steps.get() as u64)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whyglass_sdk::Tensor;
+    use whyglass_sdk::testing::{Chain, Recorder, conv_net, explain, linear};
+
+    fn run(model: &Chain, image: &Tensor, target: usize, params: IntegratedGradientsParams) -> Recorder {
+        let recorder = Recorder::new();
+        explain(&IntegratedGradients, model, image, Some(target), 3, params, &recorder).unwrap();
+        assert!(recorder.refused().is_empty(), "{:?}", recorder.refused());
+        recorder
+    }
+
+    fn close(a: &[f32], b: &[f32]) {
+        assert!(a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4), "{a:?} is not {b:?}");
+    }
+
+    #[test]
+    fn a_linear_model_is_shared_out_exactly_whatever_the_steps() {
+        let model = linear(2, 2, &[[vec![1.0, 2.0, 3.0, 4.0], vec![0.0; 8]].concat()]);
+        let image = Tensor::new(vec![1, 3, 2, 2], [vec![1.0, 2.0, 3.0, 4.0], vec![0.0; 8]].concat());
+        for (steps, rule) in [(1, Quadrature::Midpoint), (7, Quadrature::Midpoint), (5, Quadrature::GaussLegendre)] {
+            let params = IntegratedGradientsParams { steps, rule, ..Default::default() };
+            let recorder = run(&model, &image, 0, params);
+            close(recorder.artifact("map").unwrap().data(), &[1.0, 4.0, 9.0, 16.0]);
+            assert!((recorder.metric("difference").unwrap() - 30.0).abs() < 1e-4);
+            assert!(recorder.metric("completeness_gap_share").unwrap() < 1e-6);
+        }
+        // From white on, only what lies above 1 counts, and what lies below counts against.
+        let white = IntegratedGradientsParams { baseline: Baseline::White, ..Default::default() };
+        close(run(&model, &image, 0, white).artifact("map").unwrap().data(), &[0.0, 2.0, 6.0, 12.0]);
+    }
+
+    #[test]
+    fn on_a_network_with_a_rectifier_the_map_adds_up_to_the_difference() {
+        let image = Tensor::new(vec![1, 3, 6, 6], (0..108).map(|i| (i * 37 % 101) as f32 / 101.0).collect());
+        for baseline in [Baseline::Black, Baseline::White, Baseline::Mean, Baseline::Blur, Baseline::Noise] {
+            let params = IntegratedGradientsParams { steps: 400, baseline, ..Default::default() };
+            let recorder = run(&conv_net(6, 6), &image, 2, params);
+            let map = recorder.artifact("map").unwrap();
+            let sum: f64 = map.data().iter().map(|v| f64::from(*v)).sum();
+            assert!((sum - recorder.metric("difference").unwrap()).abs() < 2e-3, "{baseline:?}");
+            assert!(recorder.metric("completeness_gap").unwrap().abs() < 2e-3, "{baseline:?}");
+        }
+    }
+
+    #[test]
+    fn one_gradient_more_or_less_per_call_does_not_change_the_integral() {
+        let path = Quadrature::GaussLegendre.path(NonZeroUsize::new(10).unwrap());
+        let whole = |rows: usize| {
+            let mut last = Vec::new();
+            let gradient = |pictures: &[f32]| {
+                assert_eq!(pictures.len(), 3 * rows);
+                Ok(pictures.iter().map(|x| 3.0 * x * x).collect())
+            };
+            let (baseline, way) = ([0.0, 1.0, 2.0], [1.0, 1.0, -2.0]);
+            integrate(&baseline, &way, &path, rows, gradient, |integral, _| {
+                last = integral.attribution(&way);
+                Ok(())
+            })
+            .unwrap();
+            last
+        };
+        // ∫ 3x² over each way: 1, 8 − 1, −8.
+        close(&whole(1), &[1.0, 7.0, -8.0]);
+        for rows in [2, 3, 10, 16] {
+            close(&whole(rows), &whole(1));
+        }
+    }
+
+    #[test]
+    fn a_stopped_integral_is_the_beginning_of_the_whole() {
+        let image = Tensor::new(vec![1, 3, 4, 4], (0..48).map(|i| (i % 7) as f32 / 7.0).collect());
+        let params = IntegratedGradientsParams::default();
+        let whole = run(&conv_net(4, 4), &image, 0, params.clone());
+        let recorder = Recorder::new().cancel_after(6);
+        let stopped = explain(&IntegratedGradients, &conv_net(4, 4), &image, Some(0), 3, params, &recorder);
+        assert!(stopped.unwrap_err().is_cancelled());
+        assert_eq!(recorder.events()[..], whole.events()[..6]);
+    }
+}

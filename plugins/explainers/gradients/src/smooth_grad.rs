@@ -1,0 +1,318 @@
+//! `smooth-grad`: the gradient averaged over noisy copies of the picture, so that what only flickers cancels out.
+//!
+//! G(p) = mean over n samples of ∂f_c/∂x (x + ε), ε normal with a standard deviation of `noise` · (max x − min x); also the
+//! mean of its square, or its variance. The colour channels are reduced after averaging.
+//!
+//! Smilkov, Thorat, Kim, Viégas & Wattenberg, *SmoothGrad: removing noise by adding noise*, 2017; variance: Adebayo et al.,
+//! 2018. We deviate in nothing. (Captum averages absolute gradients unless told otherwise, with noise in the input's units.)
+
+use crate::channels::{Canvas, Reduce, artifacts, planes};
+use crate::gradient::gradients;
+use crate::moments::{Estimate, Moments};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use whyglass_sdk::json::{ExplainerDescriptor, Need};
+use whyglass_sdk::rng::Rng;
+use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, Rule, TensorView, batch};
+
+/// Parameters of `smooth-grad`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct SmoothGradParams {
+    /// Noisy copies.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub samples: u32,
+    /// Standard deviation of the noise, as a share of the picture's own range of values.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub noise: f64,
+    /// What is made of the gradients.
+    pub kind: Kind,
+    /// How the colour channels become one map.
+    pub reduce: Reduce,
+}
+
+/// What is made of the gradients of all samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// The mean of their squares.
+    Squared,
+    /// Their variance: where the network's answer changes with the noise.
+    Variance,
+}
+
+impl Default for SmoothGradParams {
+    fn default() -> Self {
+        Self { samples: 50, noise: 0.15, kind: Kind::Mean, reduce: Reduce::AbsMax }
+    }
+}
+
+/// What is known of the gradients so far, and the map that it makes.
+struct Running {
+    kind: Kind,
+    reduce: Reduce,
+    cells: usize,
+    moments: Moments,
+}
+
+impl Running {
+    fn new(kind: Kind, reduce: Reduce, cells: usize) -> Self {
+        // The sum over the channels is followed as a plane of its own: its error is not the sum of theirs.
+        Self { kind, reduce, cells, moments: Moments::new(4 * cells) }
+    }
+
+    fn add(&mut self, gradient: &[f32]) {
+        let kind = self.kind;
+        let seen = |value: &f32| if kind == Kind::Squared { value * value } else { *value };
+        let (red, green, blue) = planes(gradient);
+        let sums = red.iter().zip(green).zip(blue).map(|((r, g), b)| seen(r) + seen(g) + seen(b));
+        self.moments.add(gradient.iter().map(seen).chain(sums));
+    }
+
+    /// The channels (3×cells).
+    fn channels(&self) -> Vec<f32> {
+        let mut values = self.estimate().values;
+        values.truncate(3 * self.cells);
+        values
+    }
+
+    fn estimate(&self) -> Estimate {
+        if self.kind == Kind::Variance { self.moments.variance() } else { self.moments.mean() }
+    }
+
+    /// The map, and its standard error.
+    fn map(&self) -> Estimate {
+        let Estimate { values, errors } = self.estimate();
+        let (channels, sum) = values.split_at(3 * self.cells);
+        let (channel_errors, sum_errors) = errors.split_at(3 * self.cells);
+        if self.reduce != Reduce::AbsMax && self.kind != Kind::Variance {
+            return Estimate { values: sum.to_vec(), errors: sum_errors.to_vec() };
+        }
+        let (red, green, blue) = planes(channels);
+        let (red_error, green_error, blue_error) = planes(channel_errors);
+        let cell = |cell: usize| {
+            let values = [red[cell], green[cell], blue[cell]];
+            let errors = [red_error[cell], green_error[cell], blue_error[cell]];
+            if self.reduce == Reduce::AbsMax {
+                let largest = (1..3).fold(0, |best, c| if values[c].abs() > values[best].abs() { c } else { best });
+                (values[largest].abs(), errors[largest])
+            } else {
+                // Variances of three channels that vary together: no further off than all their errors at once.
+                (values.iter().sum(), errors.iter().sum())
+            }
+        };
+        let (values, errors) = (0..self.cells).map(cell).unzip();
+        Estimate { values, errors }
+    }
+}
+
+/// The standard deviation of the noise on `picture`.
+fn deviation(picture: &[f32], noise: f64) -> f32 {
+    let (low, high) = picture.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+    (noise * f64::from(high - low)) as f32
+}
+
+/// Sample `index` of `picture`, into `row`.
+fn sample(picture: &[f32], deviation: f32, seed: u64, index: u64, row: &mut [f32]) {
+    Rng::new(seed, index).fill_normal(row);
+    row.iter_mut().zip(picture).for_each(|(pixel, original)| *pixel = original + deviation * *pixel);
+}
+
+/// The technique.
+pub struct SmoothGrad;
+
+impl Explainer for SmoothGrad {
+    type Params = SmoothGradParams;
+    const ID: &'static str = "smooth-grad";
+
+    fn descriptor(&self) -> ExplainerDescriptor {
+        ExplainerDescriptor {
+            title: "SmoothGrad".into(),
+            description:
+                "The gradient averaged over noisy copies of the picture: what is left is what does not flicker.".into(),
+            family: "gradients".into(),
+            paper: "Smilkov et al. 2017, https://arxiv.org/abs/1706.03825".into(),
+            needs: vec![Need::Gradients],
+            artifacts: artifacts("Size of the averaged gradient", false),
+            progressive: true,
+            ..Default::default()
+        }
+    }
+
+    fn resolve(&self, _call: &Call<'_>, _model: &dyn Model, params: SmoothGradParams) -> Result<SmoothGradParams> {
+        if params.kind == Kind::Variance && params.samples < 2 {
+            return Err(Error::invalid_argument("samples", "a variance needs at least two samples"));
+        }
+        Ok(params)
+    }
+
+    fn explain(
+        &self,
+        call: &Call<'_>,
+        model: &dyn Model,
+        request: &Request<'_>,
+        params: &SmoothGradParams,
+    ) -> Result<()> {
+        let target = request.class()?;
+        let image = request.image(call)?;
+        let [_, _, height, width] = image.dims()?;
+        let samples = params.samples as usize;
+        let rows = batch::gradient_rows(model.descriptor(), samples);
+        let shape = [rows as i64, 3, height as i64, width as i64];
+        let deviation = deviation(image.data(), params.noise);
+        let signed = params.kind == Kind::Mean && params.reduce.keeps_signs();
+        let canvas = Canvas { call, height, width, target };
+        let mut running = Running::new(params.kind, params.reduce, height * width);
+        let mut pictures = image.data().repeat(rows);
+        let len = image.data().len();
+        for first in (0..samples).step_by(rows) {
+            let batch = rows.min(samples - first);
+            // Rows left over in the last batch repeat what they held: they are computed and not used.
+            for (n, row) in pictures.chunks_exact_mut(len).take(batch).enumerate() {
+                sample(image.data(), deviation, request.seed, (first + n) as u64, row);
+            }
+            let found = gradients(call, model, target, TensorView::new(&shape, &pictures), Rule::Standard)?;
+            found.chunks_exact(len).take(batch).for_each(|gradient| running.add(gradient));
+
+            let Estimate { values, errors } = running.map();
+            let known = running.moments.samples() > if params.kind == Kind::Variance { 3 } else { 1 };
+            canvas.map(&values, known.then_some(&errors), signed)?;
+            if params.reduce == Reduce::None {
+                canvas.channels(&running.channels(), params.kind == Kind::Mean)?;
+            }
+            if known {
+                call.metrics(&[("relative_error", relative(&errors, &values))])?;
+            }
+            call.progress((first + batch) as u64, samples as u64)?;
+        }
+        Ok(())
+    }
+}
+
+/// How large the errors are, over how large the values are: of the whole map, 0 is settled.
+fn relative(errors: &[f32], values: &[f32]) -> f64 {
+    let norm = |values: &[f32]| values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    let size = norm(values);
+    if size > 0.0 { norm(errors) / size } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use whyglass_sdk::Tensor;
+    use whyglass_sdk::json::ModelDescriptor;
+    use whyglass_sdk::testing::{Chain, Event, Recorder, conv_net, explain, linear};
+
+    fn picture() -> Tensor {
+        Tensor::new(vec![1, 3, 5, 4], (0..60).map(|i| (i * 37 % 59) as f32 / 58.0).collect())
+    }
+
+    fn run(model: &Chain, params: SmoothGradParams, seed: u64) -> Recorder {
+        let recorder = Recorder::new();
+        explain(&SmoothGrad, model, &picture(), Some(0), seed, params, &recorder).unwrap();
+        assert!(recorder.refused().is_empty(), "{:?}", recorder.refused());
+        recorder
+    }
+
+    fn map(params: SmoothGradParams, seed: u64) -> Vec<f32> {
+        run(&conv_net(5, 4), params, seed).artifact("map").unwrap().into_data()
+    }
+
+    #[test]
+    fn noise_does_not_change_the_gradient_of_a_linear_model() {
+        let weights: Vec<f32> = (0..60).map(|i| i as f32 - 30.0).collect();
+        let of = |kind| {
+            let params = SmoothGradParams { samples: 7, kind, reduce: Reduce::None, ..Default::default() };
+            let recorder = run(&linear(5, 4, std::slice::from_ref(&weights)), params, 1);
+            assert_eq!(recorder.metric("relative_error"), Some(0.0), "{kind:?}");
+            recorder.artifact("red").unwrap().into_data()
+        };
+        assert_eq!(of(Kind::Mean), weights[..20]);
+        assert_eq!(of(Kind::Squared), weights[..20].iter().map(|w| w * w).collect::<Vec<_>>());
+        assert_eq!(of(Kind::Variance), [0.0; 20]);
+    }
+
+    #[test]
+    fn without_noise_it_is_the_gradient() {
+        let still = SmoothGradParams { noise: 0.0, reduce: Reduce::Sum, ..Default::default() };
+        let once = SmoothGradParams { samples: 1, ..still.clone() };
+        assert_eq!(map(still, 0), map(once, 9));
+    }
+
+    #[test]
+    fn squares_less_the_square_of_the_mean_are_the_variance() {
+        let of = |kind| {
+            let params = SmoothGradParams { samples: 40, kind, reduce: Reduce::None, noise: 0.5 };
+            run(&conv_net(5, 4), params, 2).artifact("red").unwrap().into_data()
+        };
+        let (mean, squared, variance) = (of(Kind::Mean), of(Kind::Squared), of(Kind::Variance));
+        for ((mean, squared), variance) in mean.iter().zip(squared).zip(&variance) {
+            assert!(((squared - mean * mean) * 40.0 / 39.0 - variance).abs() < 1e-6);
+        }
+        assert!(variance.iter().any(|v| *v > 0.0));
+    }
+
+    #[test]
+    fn the_number_of_samples_per_call_does_not_change_the_map() {
+        let weights = [1, 2, 3, 5, 50].map(|rows| {
+            let mut running = Running::new(Kind::Mean, Reduce::AbsMax, 20);
+            let mut row = vec![0.0; 60];
+            for first in (0..50).step_by(rows) {
+                for index in first..(first + rows).min(50) {
+                    sample(picture().data(), 0.3, 4, index as u64, &mut row);
+                    running.add(&row.iter().map(|v| v * v).collect::<Vec<_>>());
+                }
+            }
+            running.map().values
+        });
+        assert!(weights.iter().all(|map| *map == weights[0]));
+        let rows =
+            |preferred_batch| batch::gradient_rows(&ModelDescriptor { preferred_batch, ..Default::default() }, 50);
+        assert_ne!(rows(1), rows(8), "models do differ in this");
+    }
+
+    #[test]
+    fn the_seed_decides_the_noise() {
+        let params = SmoothGradParams { noise: 0.6, ..Default::default() };
+        assert_eq!(map(params.clone(), 3), map(params.clone(), 3));
+        assert_ne!(map(params.clone(), 3), map(params, 4));
+    }
+
+    #[test]
+    fn the_standard_error_is_as_large_as_two_seeds_differ() {
+        let params = SmoothGradParams { samples: 200, noise: 0.5, ..Default::default() };
+        let error = |recorder: &Recorder| {
+            let last = recorder.events().into_iter().rev().find_map(|event| match event {
+                Event::Keyframe { standard_error, .. } => standard_error,
+                _ => None,
+            });
+            last.unwrap().into_data()
+        };
+        let runs = [5, 6].map(|seed| run(&conv_net(5, 4), params.clone(), seed));
+        let maps = runs.each_ref().map(|run| run.artifact("map").unwrap().into_data());
+        let errors = error(&runs[0]);
+        let far = maps[0].iter().zip(&maps[1]).zip(&errors).filter(|((a, b), e)| (*a - *b).abs() > 3.0 * 1.42 * **e);
+        assert!(far.count() <= 1, "about one in 370 is that far off");
+        assert!(errors.iter().any(|e| *e > 0.0));
+    }
+
+    #[test]
+    fn a_stopped_mean_is_the_beginning_of_the_whole() {
+        let params = SmoothGradParams::default();
+        let whole = run(&conv_net(5, 4), params.clone(), 8);
+        let recorder = Recorder::new().cancel_after(7);
+        let stopped = explain(&SmoothGrad, &conv_net(5, 4), &picture(), Some(0), 8, params, &recorder);
+        assert!(stopped.unwrap_err().is_cancelled());
+        assert_eq!(recorder.events()[..], whole.events()[..7]);
+    }
+
+    #[test]
+    fn a_variance_of_one_sample_is_refused() {
+        let params = SmoothGradParams { samples: 1, kind: Kind::Variance, ..Default::default() };
+        let error = SmoothGrad.resolve(&Recorder::new().call(), &conv_net(5, 4), params).unwrap_err();
+        assert_eq!(error.field, "samples");
+    }
+}
