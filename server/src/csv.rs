@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn a_matrix_has_its_names_on_both_sides() {
         let names = vec!["brown bear, bruin".to_owned(), "ox".to_owned()];
-        let meta = TableMeta { rows: names.clone(), columns: names, unit: Some("pictures".into()) };
+        let meta =
+            TableMeta { rows: names.clone(), columns: names, unit: Some("pictures".into()), ..Default::default() };
         let csv = of(&artifact([2, 2], &[3.0, 1.0, 0.0, 0.5], ArtifactMeta::Table(meta))).expect("numbers");
         assert_eq!(csv, "pictures,\"brown bear, bruin\",ox\n\"brown bear, bruin\",3,1\nox,0,0.5\n");
     }

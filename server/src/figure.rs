@@ -1,9 +1,11 @@
 //! What a person looks at: an artifact drawn as a figure, the same whether the server or the command line draws it.
 
-use whyglass_engine::json::ArtifactKind;
-use whyglass_engine::json::PointsMeta;
+use whyglass_engine::json::{ArtifactKind, PointsMeta, TableMeta};
 use whyglass_engine::{ArtifactMeta, ArtifactState, Placement};
-use whyglass_imaging::{Colormap, ImageFigure, Map, MapFigure, MatrixFigure, Picture, Pixels, ScatterFigure};
+use whyglass_imaging::{
+    ChartFigure, Colormap, Curve, ImageFigure, Map, MapFigure, MatrixFigure, Picture, Pixels, ScatterFigure,
+    TableFigure,
+};
 
 /// How an artifact is drawn.
 #[derive(Clone, Debug)]
@@ -28,8 +30,8 @@ impl Default for Look {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FigureError {
-    /// It is not drawn.
-    #[error("the artifact is a list of numbers, or a map without a picture: read it as numbers")]
+    /// There is nothing to draw it on, or nothing in it.
+    #[error("a map without a picture, or an artifact of no known shape: read it as numbers")]
     NotDrawable,
     /// Its values do not have the shape of a picture, or a choice is out of range.
     #[error(transparent)]
@@ -37,7 +39,7 @@ pub enum FigureError {
 }
 
 /// Draws a map over `picture` (the upright original; `placement` says where in it the map lies, `None`: all of it), an image
-/// by itself, a matrix as a heat map, points as a scatter.
+/// by itself, a matrix as a heat map, points as a scatter, a series as curves, a table as it is.
 ///
 /// # Errors
 /// For other kinds of artifacts, and for shapes that are none of a picture.
@@ -67,6 +69,16 @@ pub fn draw(
         }
         (ArtifactKind::Matrix, &[rows, columns]) => Ok(matrix(artifact, rows, columns, look)),
         (ArtifactKind::Points, &[_, dimensions]) if dimensions >= 2 => Ok(scatter(artifact, dimensions, look)),
+        (ArtifactKind::Series, &[_, width]) => Ok(chart(artifact, width, look)),
+        (ArtifactKind::Table, &[_, width]) => {
+            let (rows, columns) = match &*artifact.meta {
+                ArtifactMeta::Table(meta) => (&meta.rows[..], &meta.columns[..]),
+                _ => Default::default(),
+            };
+            let errors = artifact.standard_error.as_ref().map(|error| error.data.as_slice());
+            let (title, subtitle) = (&look.title, &look.subtitle);
+            Ok(TableFigure { columns, rows, values, errors, width, title, subtitle }.render())
+        }
         _ => Err(FigureError::NotDrawable),
     }
 }
@@ -114,6 +126,33 @@ fn scatter(artifact: &ArtifactState, dimensions: usize, look: &Look) -> Picture 
     figure.render()
 }
 
+/// A curve per column, over the rows' names where those are growing numbers, else over 1, 2, 3, …
+fn chart(artifact: &ArtifactState, width: usize, look: &Look) -> Picture {
+    let values = &artifact.tensor.data;
+    let meta = match &*artifact.meta {
+        ArtifactMeta::Table(meta) => meta.clone(),
+        _ => TableMeta::default(),
+    };
+    let count = values.len() / width.max(1);
+    let named: Option<Vec<f64>> = meta.rows.iter().map(|row| row.parse().ok()).collect();
+    let places = named
+        .filter(|places| places.len() == count && places.is_sorted() && places.iter().all(|place| place.is_finite()))
+        .unwrap_or_else(|| (1..=count).map(|step| step as f64).collect());
+    let curve = |column: usize| Curve {
+        name: meta.columns.get(column).map(String::as_str).unwrap_or_default(),
+        values: values.iter().skip(column).step_by(width).copied().collect(),
+    };
+    ChartFigure {
+        places: &places,
+        curves: (0..width).map(curve).collect(),
+        axis: meta.axis.as_deref().unwrap_or("step"),
+        unit: meta.unit.as_deref().unwrap_or_default(),
+        title: &look.title,
+        subtitle: &look.subtitle,
+    }
+    .render()
+}
+
 fn placed(placement: Option<Placement>, picture: &Picture) -> whyglass_imaging::Placement {
     let placement = placement.unwrap_or(Placement {
         original_width: picture.width(),
@@ -138,7 +177,7 @@ mod tests {
     use super::*;
     use std::sync::Arc;
     use whyglass_engine::Tensor;
-    use whyglass_engine::json::{ImageMeta, MapMeta, TableMeta};
+    use whyglass_engine::json::{ImageMeta, MapMeta};
 
     fn artifact(kind: ArtifactKind, shape: &[usize], meta: ArtifactMeta) -> ArtifactState {
         let data = (0..shape.iter().product()).map(|i| i as f32 / 100.0).collect();
@@ -156,7 +195,7 @@ mod tests {
     #[test]
     fn matrices_and_points_are_drawn_with_their_names() {
         let names = vec!["bear".to_owned(), "ox".to_owned()];
-        let meta = TableMeta { rows: names.clone(), columns: names, unit: None };
+        let meta = TableMeta { rows: names.clone(), columns: names, ..Default::default() };
         let matrix = artifact(ArtifactKind::Matrix, &[2, 2], ArtifactMeta::Table(meta));
         assert!(draw(&matrix, None, None, &Look::default()).expect("a figure").width() > 200);
         let meta = PointsMeta {
@@ -171,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_and_images_are_drawn_and_tables_are_not() {
+    fn everything_is_drawn_but_a_map_without_a_picture() {
         let grey = Picture::new(60, 40, vec![128; 60 * 40 * 3]).expect("a picture");
         let map = artifact(ArtifactKind::Map, &[4, 6], ArtifactMeta::Map(MapMeta::default()));
         let figure = draw(&map, Some(&grey), None, &Look::default()).expect("a figure");
@@ -179,6 +218,12 @@ mod tests {
         let image = artifact(ArtifactKind::Image, &[3, 8, 8], ArtifactMeta::Image(ImageMeta::default()));
         assert!(draw(&image, None, None, &Look::default()).is_ok());
         let table = artifact(ArtifactKind::Table, &[4, 6], ArtifactMeta::Table(TableMeta::default()));
-        assert!(matches!(draw(&table, Some(&grey), None, &Look::default()), Err(FigureError::NotDrawable)));
+        assert!(draw(&table, None, None, &Look::default()).is_ok());
+        let rows = ["0", "0.5", "one"].map(String::from).to_vec();
+        for rows in [rows[..2].to_vec(), rows, Vec::new()] {
+            let meta = ArtifactMeta::Table(TableMeta { rows, ..Default::default() });
+            assert!(draw(&artifact(ArtifactKind::Series, &[3, 2], meta), None, None, &Look::default()).is_ok());
+        }
+        assert!(matches!(draw(&map, None, None, &Look::default()), Err(FigureError::NotDrawable)));
     }
 }

@@ -56,6 +56,26 @@ impl Canvas {
         }
     }
 
+    /// A line from one point to another, `thickness` pixels wide, with round ends.
+    pub(crate) fn line(&mut self, from: (f32, f32), to: (f32, f32), thickness: f32, colour: [u8; 3]) {
+        let reach = thickness / 2.0 + 1.0;
+        let (left, right) = (from.0.min(to.0) - reach, from.0.max(to.0) + reach);
+        let (top, bottom) = (from.1.min(to.1) - reach, from.1.max(to.1) + reach);
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        let length = dx * dx + dy * dy;
+        for y in top.floor() as i64..=bottom.ceil() as i64 {
+            for x in left.floor() as i64..=right.ceil() as i64 {
+                let (px, py) = (x as f32 + 0.5 - from.0, y as f32 + 0.5 - from.1);
+                let along = if length > 0.0 { ((px * dx + py * dy) / length).clamp(0.0, 1.0) } else { 0.0 };
+                let distance = (px - along * dx).hypot(py - along * dy);
+                let coverage = (thickness / 2.0 + 0.5 - distance).clamp(0.0, 1.0);
+                if coverage > 0.0 {
+                    self.blend(x, y, colour, coverage);
+                }
+            }
+        }
+    }
+
     /// Copies a picture with its upper left corner at (x, y); what does not fit is cut.
     pub(crate) fn paste(&mut self, picture: &Picture, x: usize, y: usize) {
         let stride = picture.width() as usize * 3;

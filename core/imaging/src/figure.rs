@@ -1,13 +1,17 @@
 //! What a person looks at: a picture with a map over it and a colour bar beside it, or a picture alone, under a title. In
-//! files of their own: a matrix as a heat map, points as a scatter.
+//! files of their own: a matrix as a heat map, points as a scatter, a series as curves, a table.
 
 mod bar;
+mod chart;
 mod header;
 mod matrix;
 mod scatter;
+mod table;
 
+pub use chart::{ChartFigure, Curve};
 pub use matrix::MatrixFigure;
 pub use scatter::ScatterFigure;
+pub use table::TableFigure;
 
 use crate::canvas::{Area, Canvas};
 use crate::colormap::Colormap;

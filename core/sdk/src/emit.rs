@@ -135,11 +135,18 @@ impl<'a, A: Artifact> Emitter<'a, A> {
     }
 }
 
-impl Emitter<'_, Map> {
-    /// Replaces the cells from row `y` and column `x` on by `view` (h×w), which lies inside the last keyframe.
+/// A kind of which parts can be replaced.
+pub trait Tiled: Artifact {}
+
+impl Tiled for Map {}
+impl Tiled for Image {}
+
+impl<A: Tiled> Emitter<'_, A> {
+    /// Replaces the cells from row `y` and column `x` on by `view` (h×w, of an image 3×h×w), which lies inside the last
+    /// keyframe.
     ///
     /// # Errors
-    /// `CANCELLED` after a stop; `INTERNAL` for a tensor that is not h×w or a place beyond 2³².
+    /// `CANCELLED` after a stop; `INTERNAL` for a tensor of another rank or a place beyond 2³².
     pub fn tile(&self, y: usize, x: usize, view: TensorView<'_>) -> Result<()> {
         self.send_tile(y, x, view, None)
     }
@@ -160,7 +167,7 @@ impl Emitter<'_, Map> {
 
     fn send_tile(&self, y: usize, x: usize, view: TensorView<'_>, error: Option<TensorView<'_>>) -> Result<()> {
         let place = u32::try_from(y).ok().zip(u32::try_from(x).ok());
-        let (Some(place), [_, _]) = (place, view.shape()) else {
+        let (Some(place), true) = (place, A::accepts(view.shape())) else {
             let message = format!("artifact '{}': no tile of shape {:?} at ({y}, {x})", self.artifact, view.shape());
             return Err(Error::internal(message));
         };

@@ -56,6 +56,10 @@ pub struct TableMeta {
     pub columns: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
+    /// What the rows stand for: of a series, the axis that it runs along; its places are the rows' names, where those are
+    /// numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub axis: Option<String>,
 }
 
 /// Meta of a notice.

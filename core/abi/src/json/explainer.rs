@@ -43,7 +43,7 @@ pub enum Need {
 pub struct ArtifactInput {
     /// The name under which `explain` receives it.
     pub name: String,
-    /// The parameter that chooses the technique.
+    /// The parameter that chooses the technique; where it resolves to "", nothing is computed and `explain` receives none.
     pub parameter: String,
     pub kind: ArtifactKind,
 }

@@ -47,6 +47,10 @@ pub(super) fn check(
             let message = format!("'{}' names the technique whose {:?} is wanted", wanted.parameter, wanted.kind);
             return Err(Error::invalid(field, "INVALID_PARAMETER", message));
         };
+        // What the technique was given otherwise, it asks nobody for.
+        if id.is_empty() {
+            continue;
+        }
         let blame = |error: Error| Error { field: field.clone(), ..error };
         let other = plugins.technique(id).map_err(blame)?;
         other.usable().map_err(blame)?;

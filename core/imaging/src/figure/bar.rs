@@ -59,7 +59,7 @@ pub(super) fn draw(
     }
 }
 
-fn superscript(exponent: i32) -> String {
+pub(super) fn superscript(exponent: i32) -> String {
     let raise = |character| match character {
         '-' => '⁻',
         '1' => '¹',

@@ -262,21 +262,30 @@ fn keep(artifacts: &mut BTreeMap<String, Tensor>, event: &Event) -> Result<(), S
         Event::Tile { artifact, y, x, tensor, .. } => {
             let whole =
                 artifacts.get_mut(artifact).ok_or_else(|| format!("'{artifact}' has a tile before a keyframe"))?;
-            let [height, width] = whole.dims().map_err(|error| error.message)?;
-            let [rows, columns] = tensor.dims().map_err(|error| error.message)?;
-            if y + rows > height || x + columns > width {
-                return Err(format!(
-                    "a tile of {rows}×{columns} at ({y}, {x}) leaves '{artifact}' of {height}×{width}"
-                ));
+            let ([planes, height, width], [parts, rows, columns]) = (planar(whole.shape())?, planar(tensor.shape())?);
+            if y + rows > height || x + columns > width || planes != parts {
+                let (part, whole) = (tensor.shape(), whole.shape());
+                return Err(format!("a tile of {part:?} at ({y}, {x}) does not lie in '{artifact}' of {whole:?}"));
             }
-            for row in 0..rows {
-                let to = (y + row) * width + x;
-                whole.data_mut()[to..to + columns].copy_from_slice(&tensor.data()[row * columns..][..columns]);
+            for (plane, row) in (0..planes).flat_map(|plane| (0..rows).map(move |row| (plane, row))) {
+                let from = (plane * rows + row) * columns;
+                let to = (plane * height + y + row) * width + x;
+                whole.data_mut()[to..to + columns].copy_from_slice(&tensor.data()[from..from + columns]);
             }
         }
         _ => {}
     }
     Ok(())
+}
+
+/// Planes, rows and columns of a map or an image.
+fn planar(shape: &[i64]) -> Result<[usize; 3], String> {
+    let side = |length: &i64| usize::try_from(*length).unwrap_or(0);
+    match shape {
+        [rows, columns] => Ok([1, side(rows), side(columns)]),
+        [planes, rows, columns] => Ok([side(planes), side(rows), side(columns)]),
+        _ => Err(format!("a tensor of shape {shape:?} has no tiles")),
+    }
 }
 
 unsafe extern "C" fn is_cancelled(call: *const WgCall) -> bool {

@@ -234,7 +234,12 @@ impl Counts {
             Normalise::Row => "share of the true class",
             Normalise::Column => "share of the predicted class",
         };
-        let meta = TableMeta { rows: self.names.clone(), columns: self.names.clone(), unit: Some(unit.into()) };
+        let meta = TableMeta {
+            rows: self.names.clone(),
+            columns: self.names.clone(),
+            unit: Some(unit.into()),
+            ..Default::default()
+        };
         call.matrix("matrix").keyframe(TensorView::new(&[side, side], &self.normalised(normalise)), &meta)?;
         call.metrics(&self.metrics())
     }
@@ -242,7 +247,7 @@ impl Counts {
     fn emit_classes(&self, call: &Call<'_>) -> Result<()> {
         let values: Vec<f32> = (0..self.names.len()).flat_map(|class| self.of_class(class)).map(|v| v as f32).collect();
         let columns = ["precision", "recall", "f1", "pictures"].map(str::to_owned).to_vec();
-        let meta = TableMeta { rows: self.names.clone(), columns, unit: None };
+        let meta = TableMeta { rows: self.names.clone(), columns, ..Default::default() };
         call.table("classes").keyframe(TensorView::new(&[self.names.len() as i64, 4], &values), &meta)
     }
 }
@@ -269,7 +274,7 @@ impl Behind {
     fn emit(self, call: &Call<'_>) -> Result<()> {
         let columns = ["true", "predicted", "probability"].map(str::to_owned).to_vec();
         let shape = [self.items.len() as i64, 3];
-        let meta = TableMeta { rows: self.items, columns, unit: None };
+        let meta = TableMeta { rows: self.items, columns, ..Default::default() };
         call.table("items").keyframe(TensorView::new(&shape, &self.values), &meta)
     }
 }

@@ -199,14 +199,11 @@ impl Explainer for Occlusion {
         let (size, stride) = (params.size as usize, params.stride as usize);
         let windows = Windows::new(height, width, size, stride, params.clip);
         let order = windows.order(params.order);
-        let occluder = match params.fill {
-            Fill::Mean => Occluder::colour(height, width, model.descriptor().mean_colour.unwrap_or([0.5; 3])),
-            Fill::Value => Occluder::colour(height, width, [params.value as f32; 3]),
-            Fill::Blur => Occluder::blurred(image.data(), height, width, params.sigma as f32),
-        };
+        let (mean, sides) = (model.descriptor().mean_colour, (height, width));
+        let occluder = params.fill.occluder(image.data(), sides, mean, params.value, params.sigma);
 
         let rows = batch::rows(model.descriptor(), windows.len() + 1);
-        let score = |pictures: &[f32]| scores(call, model, params.score, target, pictures, (height, width));
+        let score = |pictures: &[f32]| scores(call, model, params.score, target, pictures, sides);
 
         let (grid_rows, grid_columns) = windows.grid();
         let class = Some(target as i64);

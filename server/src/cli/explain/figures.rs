@@ -39,7 +39,7 @@ impl Caption {
     fn title(&self, artifact: &ArtifactState, started: Option<&Started>) -> String {
         let target = started.and_then(|started| started.resolved.target.as_ref().map(|target| (started, target)));
         match (&*artifact.meta, target) {
-            (ArtifactMeta::Map(_), Some((started, (index, label)))) => {
+            (ArtifactMeta::Map(meta), Some((started, (index, label)))) if meta.class.is_some() => {
                 let score = started.scores.iter().find(|score| score.index == *index);
                 score.map_or_else(|| label.clone(), |score| format!("{label}  {}", percent(score.probability).trim()))
             }
@@ -48,9 +48,9 @@ impl Caption {
     }
 
     fn subtitle(&self, artifact: &ArtifactState) -> String {
-        let is_map = matches!(&*artifact.meta, ArtifactMeta::Map(_));
+        let is_about_a_class = matches!(&*artifact.meta, ArtifactMeta::Map(meta) if meta.class.is_some());
         let mut parts = Vec::new();
-        if is_map {
+        if is_about_a_class {
             parts.push(self.technique.clone());
         }
         parts.push(self.model.clone());
@@ -77,7 +77,7 @@ impl Caption {
         parts.join(" · ")
     }
 
-    /// The figure of a map or an image; `None` for artifacts that are numbers only.
+    /// The figure of an artifact; `None` for those that are numbers only.
     pub(crate) fn figure(
         &self,
         artifact: &ArtifactState,

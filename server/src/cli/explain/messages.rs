@@ -96,8 +96,8 @@ pub(super) fn meta(frame: &v1::Keyframe) -> ArtifactMeta {
         }
         ArtifactKind::Matrix | ArtifactKind::Series | ArtifactKind::Table => {
             let table = frame.table.clone().unwrap_or_default();
-            let unit = (!table.unit.is_empty()).then_some(table.unit);
-            ArtifactMeta::Table(TableMeta { rows: table.rows, columns: table.columns, unit })
+            let [unit, axis] = [table.unit, table.axis].map(|text| (!text.is_empty()).then_some(text));
+            ArtifactMeta::Table(TableMeta { rows: table.rows, columns: table.columns, unit, axis })
         }
     }
 }

@@ -120,6 +120,7 @@ fn describe(message: &mut v1::Keyframe, meta: &engine::ArtifactMeta) {
                 rows: table.rows.clone(),
                 columns: table.columns.clone(),
                 unit: table.unit.clone().unwrap_or_default(),
+                axis: table.axis.clone().unwrap_or_default(),
             });
         }
     }
