@@ -36,6 +36,9 @@ pub enum Error {
     /// A gradient would have to flow through an operator that has none.
     #[error("no derivative of {op} (node {node:?}): {why}")]
     NoDerivative { op: String, node: String, why: String },
+    /// Nothing is gained, or nothing can be done, by recomputing only what an occluder has changed.
+    #[error("cannot be recomputed in windows: {why}")]
+    NotIncremental { why: String },
     /// The engine underneath refused or failed.
     #[error("{doing}: {source}")]
     Runtime { doing: String, source: Box<dyn std::error::Error + Send + Sync> },

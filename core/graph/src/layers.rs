@@ -131,9 +131,14 @@ fn obstacle(node: &Node) -> Option<String> {
 
 /// Multiply–accumulates of one pass through convolutions and matrix products; the rest is small beside them.
 pub(crate) fn macs(graph: &Graph) -> u64 {
+    graph.nodes.iter().map(|node| macs_of(graph, node)).sum()
+}
+
+/// Multiply–accumulates of `node`, where it is a convolution or a matrix product.
+pub(crate) fn macs_of(graph: &Graph, node: &Node) -> u64 {
     let shape = |id: Option<ValueId>| id.and_then(|id| graph.shape(id));
     let product = |dims: &[i64]| dims.iter().map(|&dim| dim.unsigned_abs()).product::<u64>();
-    let of_node = |node: &Node| -> Option<u64> {
+    let count = || -> Option<u64> {
         let output = product(shape(node.outputs.first().copied().flatten())?);
         match node.op.as_str() {
             // Weights are M×C/group×kernel: each output element is a sum over all but M.
@@ -148,7 +153,7 @@ pub(crate) fn macs(graph: &Graph) -> u64 {
             _ => None,
         }
     };
-    graph.nodes.iter().filter(|node| node.domain.is_empty()).filter_map(of_node).sum()
+    if node.domain.is_empty() { count().unwrap_or(0) } else { 0 }
 }
 
 /// Whether a node of the graph is a rectifier, for which the guided rules mean something.

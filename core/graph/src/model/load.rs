@@ -108,6 +108,7 @@ impl<R: Runtime> GraphModel<R> {
             threads: options.threads,
             plans: Plans::new(Arc::clone(&runtime), source, size, one_picture, shown),
             programs: Cache::new(NonZeroUsize::new(Self::PROGRAMS).expect("not zero")),
+            sweeps: Cache::new(NonZeroUsize::new(Self::SWEEPS).expect("not zero")),
             derived: DerivedConstants::default(),
             runtime,
         })

@@ -7,6 +7,7 @@ mod cache;
 mod groups;
 mod load;
 mod names;
+mod occlude;
 mod plans;
 mod query;
 
@@ -16,7 +17,9 @@ use crate::builder::DerivedConstants;
 use crate::layers::{Landmarks, Layer};
 use crate::{Normalization, Runtime};
 use cache::Cache;
+use crate::incremental::sweep::Sweeper;
 use names::Names;
+use occlude::SweepKey;
 use plans::Plans;
 use query::ProgramKey;
 use std::sync::Arc;
@@ -73,6 +76,7 @@ pub struct GraphModel<R: Runtime> {
     threads: usize,
     plans: Plans<R>,
     programs: Cache<ProgramKey, R::Program>,
+    sweeps: Cache<SweepKey, Sweeper<R>>,
     derived: DerivedConstants,
 }
 

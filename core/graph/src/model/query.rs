@@ -48,7 +48,7 @@ enum Question {
 }
 
 /// Values that are given, by name as it was given, and number.
-type Fed<'a> = Vec<(&'a str, ValueId, Tensor)>;
+pub(super) type Fed<'a> = Vec<(&'a str, ValueId, Tensor)>;
 
 impl<R: Runtime> GraphModel<R> {
     /// The values of `fetches`, from those of `feeds`: float32, in the shape that each node has at the batch and the
@@ -131,7 +131,7 @@ impl<R: Runtime> GraphModel<R> {
     }
 
     /// Batch, height and width that the feeds mean, with the shape of each checked.
-    fn size_of(&self, fed: &Fed<'_>) -> Result<(i64, i64, i64), Error> {
+    pub(super) fn size_of(&self, fed: &Fed<'_>) -> Result<(i64, i64, i64), Error> {
         let (height, width) = self.plans.size();
         let picture = fed.iter().find(|(_, id, _)| *id == self.landmarks.input);
         let (rows, height, width) = match (picture, fed.first()) {
@@ -178,7 +178,7 @@ impl<R: Runtime> GraphModel<R> {
         self.plans.one().shape(id).ok_or_else(|| self.names.unknown(name))
     }
 
-    fn run_once(
+    pub(super) fn run_once(
         &self,
         fed: &Fed<'_>,
         fetches: &[ValueId],
@@ -231,6 +231,18 @@ impl<R: Runtime> GraphModel<R> {
         Ok(Gradients { wrt, fetches })
     }
 
+    /// What computes `fetch` from inner values, on one thread.
+    pub(super) fn rest(
+        &self,
+        size: (i64, i64, i64),
+        feeds: &[ValueId],
+        fetch: ValueId,
+    ) -> Result<Arc<R::Program>, Error> {
+        let plan = self.plans.get(size)?;
+        let question = Question::Run { feeds: feeds.to_vec(), fetches: vec![fetch] };
+        self.program(size, 1, question, || plan.cut(feeds, &[fetch]))
+    }
+
     fn program(
         &self,
         size: (i64, i64, i64),
@@ -256,14 +268,14 @@ impl<R: Runtime> GraphModel<R> {
     }
 }
 
-fn require_f32(name: &str, tensor: &Tensor) -> Result<(), Error> {
+pub(super) fn require_f32(name: &str, tensor: &Tensor) -> Result<(), Error> {
     match tensor.dtype() {
         Dtype::F32 => Ok(()),
         other => Err(Error::invalid_request(format!("{name:?} is given as {other:?}; give float32"))),
     }
 }
 
-fn mismatch(name: &str, wanted: Vec<i64>, given: &Tensor) -> Error {
+pub(super) fn mismatch(name: &str, wanted: Vec<i64>, given: &Tensor) -> Error {
     Error::ShapeMismatch { name: name.to_owned(), wanted, given: given.shape().to_vec() }
 }
 

@@ -20,7 +20,7 @@ mod reduce;
 mod softmax;
 mod stop;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod unary;
 mod window;
 

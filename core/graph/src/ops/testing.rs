@@ -19,6 +19,10 @@ const TOLERANCE: f64 = 1e-6;
 pub struct Draw(u64);
 
 impl Draw {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> u64 {
         // SplitMix64.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
