@@ -162,3 +162,23 @@ fn a_stop_is_obeyed_within_two_calls_of_the_model() {
         assert!(after <= at_stop + allowed, "{technique}: {at_stop} evaluations at the stop, {after} in the end");
     }
 }
+
+/// Each row that comes is counted, and every pixel is as without the extension, up to how the engine sums.
+#[test]
+fn an_occlusion_that_recomputes_only_what_changes_gives_the_same_map() {
+    let engine = engine(&[&plugins()], &models());
+    let map = |incremental: bool| {
+        let params = json!({"size": 64, "stride": 40, "incremental": incremental});
+        let (run, end) = follow(&engine, spec("occlusion", "efficientnet-lite0", 224, params), |_| ());
+        assert_eq!(end.state, RunState::Succeeded, "{:?}", end.status);
+        (engine.artifact(&run, "map").unwrap().tensor.data, engine.run(&run).unwrap().progress.model_evaluations)
+    };
+    let ((found, evaluations), (wanted, _)) = (map(true), map(false));
+    // Five windows down and across, the picture itself, and what the engine asks before: the class.
+    assert!((26..=27).contains(&evaluations), "{evaluations}");
+    let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    assert!(largest > 0.0);
+    for (found, wanted) in found.iter().zip(&wanted) {
+        assert!((found - wanted).abs() <= 1e-4 * largest, "{found} instead of {wanted}, the largest is {largest}");
+    }
+}

@@ -188,6 +188,33 @@ typedef struct WgModel {
   const void *(*extension)(void *self, WgStr id);
 } WgModel;
 
+/* Rows top..bottom and columns left..right of a picture; an empty one hides nothing. */
+typedef struct WgRect {
+  uint32_t top, left, bottom, right;
+} WgRect;
+
+/* One picture, and what is to be hidden of it: one evaluation per rectangle. Made by the asker; everything in it is
+ * borrowed for the call. */
+typedef struct WgOcclusion {
+  size_t struct_size;
+  WgTensor picture; /* 1,3,H,W as "input" */
+  WgTensor fill;    /* of the same shape: what shows where the picture is hidden */
+  const WgRect *rects;
+  size_t n_rects;
+  WgStr fetch; /* the node whose values are wanted */
+} WgOcclusion;
+
+/* The extension "whyglass.model.occlude/1" of a model: the same answers as run for each picture with a rectangle filled,
+ * up to rounding, for less work. */
+typedef struct WgOcclude {
+  size_t struct_size;
+  /* [concurrent] Calls put from the calling thread, in order, with the values of some rectangles from number first on
+   * (n,C for n rectangles), which stay the model's; another status than WG_OK from it ends the call with that status.
+   * WG_UNIMPLEMENTED before anything was put: nothing would be gained for this query, use run. */
+  WgStatus (*occlude)(void *self, const WgCall *, const WgOcclusion *, void *ctx,
+                      WgStatus (*put)(void *ctx, size_t first, const WgTensor *rows));
+} WgOcclude;
+
 /* Loads model files. The table lives as long as the process. */
 typedef struct WgBackend {
   size_t struct_size;

@@ -23,6 +23,8 @@ pub const WG_ABI_MAJOR: u16 = 1;
 pub const WG_ABI_MINOR: u16 = 0;
 /// Name of the only symbol a plugin exports, NUL-terminated for `dlsym`.
 pub const ENTRY_SYMBOL: &[u8] = b"whyglass_plugin_v1\0";
+/// The extension of a model whose table is [`WgOcclude`].
+pub const OCCLUDE: &str = "whyglass.model.occlude/1";
 /// Type of the function behind [`ENTRY_SYMBOL`]. Null means "this host is refused". May be called more than once and
 /// returns the same pointer each time.
 pub type EntryFn = unsafe extern "C" fn(host: *const WgHost) -> *const WgPlugin;

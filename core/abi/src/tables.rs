@@ -186,6 +186,47 @@ pub struct WgModel {
     pub extension: Option<unsafe extern "C" fn(self_: *mut c_void, id: WgStr) -> *const c_void>,
 }
 
+/// Rows `top..bottom` and columns `left..right` of a picture.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WgRect {
+    pub top: u32,
+    pub left: u32,
+    pub bottom: u32,
+    pub right: u32,
+}
+
+/// One picture, and what is to be hidden of it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct WgOcclusion {
+    pub struct_size: usize,
+    pub picture: WgTensor,
+    pub fill: WgTensor,
+    pub rects: *const WgRect,
+    pub n_rects: usize,
+    pub fetch: WgStr,
+}
+
+/// Receives the values of some rectangles, from number `first` on.
+pub type PutRows = unsafe extern "C" fn(ctx: *mut c_void, first: usize, rows: *const WgTensor) -> WgStatus;
+
+/// The extension [`OCCLUDE`](crate::OCCLUDE) of a model.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct WgOcclude {
+    pub struct_size: usize,
+    pub occlude: Option<
+        unsafe extern "C" fn(
+            self_: *mut c_void,
+            call: *const WgCall,
+            occlusion: *const WgOcclusion,
+            ctx: *mut c_void,
+            put: Option<PutRows>,
+        ) -> WgStatus,
+    >,
+}
+
 /// Loads model files.
 #[repr(C)]
 #[derive(Debug)]

@@ -50,6 +50,9 @@ fn layouts() -> Layouts {
             struct_size, feeds, n_feeds, cotangents, n_cotangents, wrt, n_wrt, fetches, n_fetches, rule, reserved,
         }
         WgModel { struct_size, self_, descriptor, run, vjp, extension }
+        WgRect { top, left, bottom, right }
+        WgOcclusion { struct_size, picture, fill, rects, n_rects, fetch }
+        WgOcclude { struct_size, occlude }
         WgBackend { struct_size, id, descriptor, load, unload }
         WgImages { struct_size, ctx, count, descriptor, get, label }
         WgRequest { struct_size, images, target, seed, inputs, n_inputs }

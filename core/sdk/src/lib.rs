@@ -77,7 +77,7 @@ pub use emit::{Artifact, Emitter, Image, Map, Matrix, Points, Series, Table};
 pub use error::{Error, Result, Status};
 pub use explainer::{Explainer, NoParams, artifact};
 pub use host::{Level, log};
-pub use model::{Cotangent, FEATURES, Gradients, INPUT, LOGITS, Model, PROBABILITIES, Rule, Vjp};
+pub use model::{Cotangent, FEATURES, Gradients, INPUT, LOGITS, Model, Occlusion, PROBABILITIES, Rect, Rule, Vjp};
 pub use request::{Images, Request};
 pub use tensor::{Tensor, TensorView};
 pub use whyglass_abi::json;

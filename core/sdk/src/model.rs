@@ -56,6 +56,28 @@ pub struct Gradients {
     pub fetches: Vec<Tensor>,
 }
 
+/// Rows `top..bottom` and columns `left..right` of a picture. One that is empty hides nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rect {
+    pub top: usize,
+    pub left: usize,
+    pub bottom: usize,
+    pub right: usize,
+}
+
+/// One picture, and what is to be hidden of it: what [`Model::occlude`] is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Occlusion<'a> {
+    /// 1×3×H×W, as [`INPUT`].
+    pub picture: TensorView<'a>,
+    /// Of the same shape: what shows where the picture is hidden.
+    pub fill: TensorView<'a>,
+    /// One evaluation each.
+    pub rects: &'a [Rect],
+    /// The node whose values are wanted.
+    pub fetch: &'a str,
+}
+
 /// A loaded model. Any thread may call it, several at once.
 ///
 /// Ids: [`INPUT`], [`LOGITS`], [`PROBABILITIES`] and [`FEATURES`] always mean these; any other is a value's name in
@@ -78,6 +100,26 @@ pub trait Model: Send + Sync {
     fn vjp(&self, call: &Call<'_>, vjp: &Vjp<'_>) -> Result<Gradients> {
         let _ = (call, vjp);
         Err(Error::unimplemented("this model has no gradients: use a technique that needs none"))
+    }
+
+    /// As [`Model::run`] on the picture with each rectangle filled, up to rounding, for less work: `put` gets the values of
+    /// some rectangles, in order, with the number of the first. Its error ends the call.
+    ///
+    /// # Errors
+    /// As [`Model::run`]; `UNIMPLEMENTED` before anything was put where nothing would be gained: use [`Model::run`].
+    fn occlude(
+        &self,
+        call: &Call<'_>,
+        occlusion: &Occlusion<'_>,
+        put: &mut dyn FnMut(usize, TensorView<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let _ = (call, occlusion, put);
+        Err(Error::unimplemented("this model computes each picture whole"))
+    }
+
+    /// Whether [`Model::occlude`] is implemented.
+    fn has_occlude(&self) -> bool {
+        false
     }
 
     /// Whether [`Model::vjp`] is implemented. What the descriptor says, unless overridden.

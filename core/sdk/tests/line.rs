@@ -319,3 +319,60 @@ fn vjp_answers_through_the_tables() {
     // Wᵀ·logits with the rows (1, 0), (0, 1), (−1, 1).
     assert_eq!(gradient.data(), [1.0, -0.5]);
 }
+
+/// What an occlusion has put: the first number and the values, each time; fails at the row that `refused` names.
+struct Rows {
+    put: Vec<(usize, Vec<f32>)>,
+    refused: usize,
+}
+
+unsafe extern "C" fn put(ctx: *mut c_void, first: usize, rows: *const WgTensor) -> WgStatus {
+    // SAFETY: the test's own context, and a tensor that lives until this returns.
+    let (seen, rows) = unsafe { (&mut *ctx.cast::<Rows>(), &*rows) };
+    if first == seen.refused {
+        return WG_CANCELLED;
+    }
+    // SAFETY: float32, as the back end makes them.
+    let values = unsafe { core::slice::from_raw_parts(rows.data.cast::<f32>(), 2) };
+    seen.put.push((first, values.to_vec()));
+    WG_OK
+}
+
+#[test]
+fn occlude_is_an_extension_whose_rows_come_one_after_the_other_until_the_receiver_has_enough() {
+    let recorder = Recorder::new();
+    let (_, plain) = load(&recorder, "net");
+    assert!(plain.extension.is_none(), "a model that cannot do it does not offer it");
+    let (_, model) = load(&recorder, "occludes");
+    let extension = model.extension.unwrap();
+    // SAFETY: the model is loaded, and its tables live as long as it does.
+    let table = unsafe {
+        assert!(extension(model.self_, WgStr::new("whyglass.model.other/1")).is_null());
+        &*extension(model.self_, WgStr::new(OCCLUDE)).cast::<WgOcclude>()
+    };
+    let tensor = WgTensor { data: PIXELS.as_ptr().cast_mut().cast(), shape: SHAPE.as_ptr(), rank: 4, dtype: WG_F32 };
+    let rects = [[0, 0, 0, 0], [0, 0, 2, 1], [0, 0, 2, 2]].map(|[top, left, bottom, right]| WgRect {
+        top,
+        left,
+        bottom,
+        right,
+    });
+    let query = WgOcclusion {
+        struct_size: size_of::<WgOcclusion>(),
+        picture: tensor,
+        fill: tensor,
+        rects: rects.as_ptr(),
+        n_rects: rects.len(),
+        fetch: WgStr::new("logits"),
+    };
+    let ask = |refused| {
+        let mut rows = Rows { put: Vec::new(), refused };
+        let ctx = (&raw mut rows).cast();
+        // SAFETY: every argument lives until the call returns.
+        let status = unsafe { table.occlude.unwrap()(model.self_, recorder.raw(), &raw const query, ctx, Some(put)) };
+        (status, rows.put)
+    };
+    let all = vec![(0, vec![0.0, 1.0]), (1, vec![2.0, 1.0]), (2, vec![4.0, 1.0])];
+    assert_eq!(ask(9), (WG_OK, all.clone()), "{:?}", recorder.failures());
+    assert_eq!(ask(1), (WG_CANCELLED, all[..1].to_vec()));
+}

@@ -31,7 +31,20 @@ macro_rules! tables {
         }
     )+};
 }
-tables!(WgEvent, WgCall, WgVjp, WgModel, WgBackend, WgImages, WgRequest, WgExplainer, WgHost, WgPlugin);
+tables!(
+    WgEvent,
+    WgCall,
+    WgVjp,
+    WgModel,
+    WgOcclusion,
+    WgOcclude,
+    WgBackend,
+    WgImages,
+    WgRequest,
+    WgExplainer,
+    WgHost,
+    WgPlugin
+);
 
 /// Borrows a table that the other side sent. Fields appended after 1.0 must be read through a size test instead.
 ///

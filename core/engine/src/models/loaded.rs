@@ -1,7 +1,8 @@
 //! A model in memory: what it says of itself, and calling it. Whoever calls is not trusted here, nor is the model.
 
+use std::cell::Cell;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use whyglass_abi::safe::OwnedTensor;
@@ -135,6 +136,19 @@ impl LoadedModel {
         out: &mut [WgOwned],
         body: impl FnOnce(&WgModel, &WgCall, *mut WgOwned) -> WgStatus,
     ) -> WgStatus {
+        self.invoke_by(call, rows, out, &Cell::new(Instant::now()), body)
+    }
+
+    /// As [`LoadedModel::invoke`], where `body` may have told the call of a part itself: then it sets `since` to the end
+    /// of that part.
+    pub(super) fn invoke_by(
+        &self,
+        call: &Arc<Call>,
+        rows: u64,
+        out: &mut [WgOwned],
+        since: &Cell<Instant>,
+        body: impl FnOnce(&WgModel, &WgCall, *mut WgOwned) -> WgStatus,
+    ) -> WgStatus {
         if let Err(error) = self.usable() {
             call.fail(error);
             return WG_FAILED_PRECONDITION;
@@ -143,10 +157,10 @@ impl LoadedModel {
             return WG_CANCELLED;
         }
         call.sink().model_entered();
-        let began = std::time::Instant::now();
+        since.set(Instant::now());
         let status = body(&self.table, &call.model_table(), out.as_mut_ptr());
         self.leave();
-        call.sink().model_returned(rows, began.elapsed());
+        call.sink().model_returned(rows, since.get().elapsed());
         match status {
             WG_OK => self.checked(call, out),
             WG_PANIC => {

@@ -4,6 +4,7 @@ mod folder;
 mod groups;
 mod load;
 mod loaded;
+mod occlude;
 pub(crate) mod proxy;
 pub(crate) mod registry;
 mod toml;

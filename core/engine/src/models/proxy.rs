@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use whyglass_abi::safe::{OwnedTensor, TensorRef, Violation, slice_from, str_from, table_from};
 use whyglass_abi::{
-    WG_F32, WG_INVALID_ARGUMENT, WG_OK, WG_UNIMPLEMENTED, WgCall, WgModel, WgNamedTensor, WgOwned, WgStatus, WgStr,
-    WgTensor, WgVjp,
+    OCCLUDE, WG_F32, WG_INVALID_ARGUMENT, WG_OK, WG_UNIMPLEMENTED, WgCall, WgModel, WgNamedTensor, WgOwned, WgStatus,
+    WgStr, WgTensor, WgVjp,
 };
 
 use super::loaded::LoadedModel;
@@ -22,8 +22,8 @@ pub(crate) const RESERVED: [&str; 4] = ["input", "logits", "probabilities", "fea
 
 /// One model for one call. Whoever hands out its table keeps it until the function that received it has returned.
 pub(crate) struct Proxy {
-    model: Arc<LoadedModel>,
-    call: Arc<Call>,
+    pub(super) model: Arc<LoadedModel>,
+    pub(super) call: Arc<Call>,
 }
 
 impl Proxy {
@@ -43,7 +43,7 @@ impl Proxy {
         }
     }
 
-    fn refuse(&self, error: Error) -> WgStatus {
+    pub(super) fn refuse(&self, error: Error) -> WgStatus {
         let status = error.code.number();
         self.call.fail(error);
         status
@@ -78,7 +78,7 @@ pub(super) fn forward(
 
 /// # Safety
 /// `this` is the `self` of a table that [`Proxy::table`] has made, and its proxy is still alive.
-unsafe fn behind<'a>(this: *mut c_void) -> Option<&'a Proxy> {
+pub(super) unsafe fn behind<'a>(this: *mut c_void) -> Option<&'a Proxy> {
     // SAFETY: the caller's promise.
     unsafe { this.cast_const().cast::<Proxy>().as_ref() }
 }
@@ -164,12 +164,17 @@ unsafe extern "C" fn vjp(this: *mut c_void, _call: *const WgCall, vjp: *const Wg
     }
 }
 
-unsafe extern "C" fn extension(_this: *mut c_void, _id: WgStr) -> *const c_void {
-    // Only those that the engine wraps are forwarded, and it wraps none yet: an extension would run uncounted.
-    std::ptr::null()
+unsafe extern "C" fn extension(this: *mut c_void, id: WgStr) -> *const c_void {
+    // SAFETY: as in `run`; the technique lends the string for the call.
+    let (proxy, id) = unsafe { (behind(this), str_from(id)) };
+    // Only those that the engine wraps are forwarded: another would run uncounted.
+    match (proxy, id) {
+        (Some(proxy), Ok(OCCLUDE)) if proxy.model.occlude().is_some() => (&raw const super::occlude::TABLE).cast(),
+        _ => std::ptr::null(),
+    }
 }
 
-fn invalid(violation: Violation) -> Error {
+pub(super) fn invalid(violation: Violation) -> Error {
     Error::new(crate::Code::InvalidArgument, "INVALID_CALL", format!("a call of the model: {violation}"))
 }
 
@@ -250,7 +255,7 @@ impl Proxy {
 
     /// Names an unknown node with the nearest known one. A back end may know values that it does not list as layers, so
     /// only a model that lists none at all is asked blindly.
-    fn known(&self, id: &str, what: &str) -> Result<()> {
+    pub(super) fn known(&self, id: &str, what: &str) -> Result<()> {
         let layers = &self.model.descriptor.layers;
         if RESERVED.contains(&id) || layers.is_empty() || layers.iter().any(|layer| layer.id == id) {
             return Ok(());

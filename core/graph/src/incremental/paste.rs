@@ -19,7 +19,11 @@ pub(super) enum Canvas {
 
 impl Canvas {
     pub(super) fn new(dtype: Dtype, numbers: usize) -> Self {
-        if dtype == Dtype::F32 { Self::F32(vec![0.0; numbers]) } else { Self::Bytes(dtype, vec![0; numbers * dtype.size()]) }
+        if dtype == Dtype::F32 {
+            Self::F32(vec![0.0; numbers])
+        } else {
+            Self::Bytes(dtype, vec![0; numbers * dtype.size()])
+        }
     }
 
     fn bytes(&mut self) -> &mut [u8] {
@@ -38,7 +42,13 @@ impl Canvas {
 
     /// Lays `part` (rows, columns, in the grid's own coordinates) of `patch` where it belongs in picture `row` of this
     /// canvas, which shows `window` of the grid.
-    pub(super) fn lay(&mut self, row: usize, window: [Interval; 2], patch: &Patch, part: [Interval; 2]) -> Result<(), Error> {
+    pub(super) fn lay(
+        &mut self,
+        row: usize,
+        window: [Interval; 2],
+        patch: &Patch,
+        part: [Interval; 2],
+    ) -> Result<(), Error> {
         let &[_, channels, height, width] = patch.tensor.shape() else {
             return Err(Error::malformed("the engine returned something other than cells"));
         };
@@ -62,7 +72,8 @@ impl Canvas {
             for y in part[0].lo..part[0].hi {
                 let from = ((channel * height + y - patch.at[0]) * width + part[1].lo - patch.at[1]) as usize * element;
                 let plane = row as i64 * channels + channel;
-                let to = ((plane * to_height + y - window[0].lo) * to_width + part[1].lo - window[1].lo) as usize * element;
+                let to =
+                    ((plane * to_height + y - window[0].lo) * to_width + part[1].lo - window[1].lo) as usize * element;
                 target[to..to + run].copy_from_slice(&source[from..from + run]);
             }
         }

@@ -107,14 +107,17 @@ impl Plan {
             let last = planned.stage.nodes.end - 1;
             let of = |axis: usize| {
                 let axis = &planned.axes[axis];
-                let sizes: Vec<String> = axis.classes.iter().map(|l| l.nodes[l.nodes.len() - 1].len().to_string()).collect();
+                let sizes: Vec<String> =
+                    axis.classes.iter().map(|l| l.nodes[l.nodes.len() - 1].len().to_string()).collect();
                 (sizes.join("/"), axis.classes.len())
             };
             let ((down, a), (across, b)) = (of(0), of(1));
             let [height, width] = self.space.cells[self.space.nodes[last].outputs[0]].size;
             lines.push(format!(
                 "up to {}: {} nodes, windows of {down} rows of {height} and {across} columns of {width}, {} programs",
-                name(last), planned.stage.nodes.len(), a * b
+                name(last),
+                planned.stage.nodes.len(),
+                a * b
             ));
         }
         lines.push(format!("the rest whole; {:.2} times as fast", self.gain));
@@ -279,7 +282,10 @@ fn cuts(graph: &Graph, space: &Space) -> Vec<usize> {
         let single = next.inputs.len() == 1 && next.motion == [super::interval::Motion::POINTWISE; 2];
         let source = next.inputs[0].1;
         let activation = !matches!(graph.nodes[next.index].op.as_str(), "Conv");
-        single && activation && space.cells[source].maker == Some(cut - 1) && space.cells[source].last_reader == Some(cut)
+        single
+            && activation
+            && space.cells[source].maker == Some(cut - 1)
+            && space.cells[source].last_reader == Some(cut)
     };
     let mut inner: Vec<usize> = (1..space.nodes.len()).filter(|cut| !fused(*cut)).collect();
     if inner.len() > CUTS {

@@ -43,7 +43,8 @@ pub(super) fn graph(
                     Some(slice) => *slice,
                     None => {
                         let channels = space.cells[*cells].channels;
-                        let made = build.slice(id, &[0, 0, starts[0], starts[1]], &[1, channels, sizes[0], sizes[1]])?;
+                        let made =
+                            build.slice(id, &[0, 0, starts[0], starts[1]], &[1, channels, sizes[0], sizes[1]])?;
                         slices.insert(key, made);
                         made
                     }

@@ -259,7 +259,13 @@ impl<R: Runtime> Sweeper<R> {
         Ok(slot.get_or_init(|| compiled))
     }
 
-    fn execute(&self, job: &Job<'_, R>, program: &R::Program, inputs: &[Tensor], wanted: usize) -> Result<Vec<Tensor>, Error> {
+    fn execute(
+        &self,
+        job: &Job<'_, R>,
+        program: &R::Program,
+        inputs: &[Tensor],
+        wanted: usize,
+    ) -> Result<Vec<Tensor>, Error> {
         let outputs = job.runtime.execute(program, inputs);
         let outputs = outputs.map_err(|error| Error::runtime("running a window of the model", error))?;
         if outputs.len() != wanted {

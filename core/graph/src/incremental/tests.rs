@@ -4,8 +4,8 @@ use super::plan::Plan;
 use super::sweep::{Job, Sweeper};
 use super::{Error, Rect};
 use crate::ops::testing::Draw;
-use crate::{Attribute, CompileOptions, DerivedConstants, Graph, Node, ReferenceRuntime, Runtime, Tensor, ValueId};
 use crate::specialise;
+use crate::{Attribute, CompileOptions, DerivedConstants, Graph, Node, ReferenceRuntime, Runtime, Tensor, ValueId};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -52,7 +52,9 @@ impl Grown {
     /// Keeps `id` as cells if it has any; takes it back if it cannot be run.
     fn keep(&mut self, id: ValueId) -> bool {
         let graph = Graph { outputs: vec![id], ..self.graph.clone() };
-        let shape = specialise(&graph, &self.cells[0].1, &ReferenceRuntime).ok().and_then(|graph| Some(graph.shape(id)?.to_vec()));
+        let shape = specialise(&graph, &self.cells[0].1, &ReferenceRuntime)
+            .ok()
+            .and_then(|graph| Some(graph.shape(id)?.to_vec()));
         match shape {
             Some(shape) if shape.iter().all(|dim| *dim > 0) => {
                 self.cells.push((id, shape));
@@ -82,7 +84,11 @@ impl Grown {
                 let strides = ("strides", twice(draw.int(1, 2), draw.pick(&[1, 1, 2, 3])));
                 let group = ("group", group.into());
                 if draw.int(0, 3) == 0 {
-                    self.add("Conv", &[x, weights], [strides, group, ("auto_pad", draw.pick(&["SAME_UPPER", "SAME_LOWER"]).into())])
+                    self.add(
+                        "Conv",
+                        &[x, weights],
+                        [strides, group, ("auto_pad", draw.pick(&["SAME_UPPER", "SAME_LOWER"]).into())],
+                    )
                 } else {
                     let dilations = ("dilations", twice(draw.pick(&[1, 1, 2]), draw.pick(&[1, 1, 2])));
                     self.add("Conv", &[x, weights], [strides, group, dilations, ("pads", pads.to_vec().into())])
@@ -202,9 +208,11 @@ fn check(seed: u64) -> usize {
         Err(Error::NotIncremental { .. }) => return 0,
         Err(error) => panic!("{error}"),
     };
-    let numbers = |draw: &mut Draw| Tensor::f32(&shape, &draw.distinct(&shape).iter().map(|v| *v as f32).collect::<Vec<_>>());
+    let numbers =
+        |draw: &mut Draw| Tensor::f32(&shape, &draw.distinct(&shape).iter().map(|v| *v as f32).collect::<Vec<_>>());
     let (pixels, fill) = (numbers(&mut draw), numbers(&mut draw));
-    let wanted: Vec<Vec<f64>> = rects.iter().map(|rect| run(&one, &[hide(&pixels, &fill, *rect)])[0].to_f64()).collect();
+    let wanted: Vec<Vec<f64>> =
+        rects.iter().map(|rect| run(&one, &[hide(&pixels, &fill, *rect)])[0].to_f64()).collect();
 
     let base: Vec<ValueId> = plan.base().iter().map(|cells| plan.cells(*cells)).collect();
     let base = if base.is_empty() { Vec::new() } else { run(&one.cut(&[picture], &base).unwrap(), &[pixels.clone()]) };

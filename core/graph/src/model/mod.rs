@@ -14,10 +14,10 @@ mod query;
 pub use query::{Cotangent, Gradients, Vjp};
 
 use crate::builder::DerivedConstants;
+use crate::incremental::sweep::Sweeper;
 use crate::layers::{Landmarks, Layer};
 use crate::{Normalization, Runtime};
 use cache::Cache;
-use crate::incremental::sweep::Sweeper;
 use names::Names;
 use occlude::SweepKey;
 use plans::Plans;

@@ -7,7 +7,6 @@ use crate::incremental::{Occlusion, Rect};
 use crate::{Error, Runtime, Tensor, ValueId};
 use std::ops::ControlFlow;
 
-
 /// What decides over a plan: the value that is wanted, the picture's size, and the places of the rectangles.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SweepKey {
@@ -133,4 +132,3 @@ impl<R: Runtime> GraphModel<R> {
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
-

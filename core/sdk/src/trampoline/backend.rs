@@ -39,11 +39,13 @@ unsafe extern "C" fn load<B: Backend>(call: *const WgCall, path: WgStr, options:
         let descriptor = serde_json::to_string(model.descriptor())
             .map_err(|error| Error::internal(format!("the descriptor of the model {path}: {error}")))?;
         let vjp: Option<unsafe extern "C" fn(_, _, _, _) -> _> = if model.has_vjp() { Some(vjp) } else { None };
+        let extension: Option<unsafe extern "C" fn(_, _) -> _> =
+            if model.has_occlude() { Some(super::occlude::extension) } else { None };
         let loaded = Box::new(Loaded { model, descriptor });
         let descriptor = WgStr::new(&loaded.descriptor);
         let self_ = Box::into_raw(loaded).cast();
         // SAFETY: `table_from` has seen that there is room for the table of 1.0; nothing beyond it is written.
-        unsafe { out.write(WgModel { struct_size, self_, descriptor, run: Some(run), vjp, extension: None }) };
+        unsafe { out.write(WgModel { struct_size, self_, descriptor, run: Some(run), vjp, extension }) };
         Ok(())
     };
     // SAFETY: the host keeps the call alive until this returns.
@@ -65,7 +67,7 @@ unsafe extern "C" fn unload(model: *mut WgModel) {
 
 /// # Safety
 /// `self_` is null or what `load` put into the table, not yet unloaded.
-unsafe fn model_from<'a>(self_: *mut c_void) -> Result<&'a dyn Model> {
+pub(super) unsafe fn model_from<'a>(self_: *mut c_void) -> Result<&'a dyn Model> {
     // SAFETY: the caller's promise.
     match unsafe { self_.cast::<Loaded>().as_ref() } {
         Some(loaded) => Ok(&*loaded.model),

@@ -2,7 +2,8 @@
 
 use super::{expect_ok, named_from};
 use crate::{
-    Call, Cotangent, Error, Gradients, Images, Level, Model, Request, Result, Rule, Tensor, TensorView, Vjp, json,
+    Call, Cotangent, Error, Gradients, Images, Level, Model, Occlusion, Request, Result, Rule, Tensor, TensorView, Vjp,
+    json,
 };
 use core::ptr;
 use std::sync::OnceLock;
@@ -66,6 +67,19 @@ impl Model for ForeignModel<'_> {
             )
         };
         collect(status, out, "WgModel.run")
+    }
+
+    fn occlude(
+        &self,
+        call: &Call<'_>,
+        occlusion: &Occlusion<'_>,
+        put: &mut dyn FnMut(usize, TensorView<'_>) -> Result<()>,
+    ) -> Result<()> {
+        super::occlude::ask(self.raw, call, occlusion, put)
+    }
+
+    fn has_occlude(&self) -> bool {
+        super::occlude::of(self.raw).is_some()
     }
 
     fn vjp(&self, call: &Call<'_>, vjp: &Vjp<'_>) -> Result<Gradients> {

@@ -6,6 +6,7 @@
 mod backend;
 mod explainer;
 mod foreign;
+mod occlude;
 pub(crate) mod plugin;
 
 use crate::{Call, Error, Result, Status, host};

@@ -22,6 +22,7 @@ pub(crate) fn from_graph(error: GraphError) -> Error {
         GraphError::InvalidRequest { .. } => Error::invalid_argument("", message),
         GraphError::ShapeMismatch { name, .. } => Error::invalid_argument(name, message).with_reason("SHAPE_MISMATCH"),
         GraphError::NoDerivative { .. } => Error::failed_precondition("NO_DERIVATIVE", message),
+        GraphError::NotIncremental { .. } => Error::unimplemented(message),
         GraphError::Runtime { .. } => Error::internal(message).with_reason("RUNTIME_FAILED"),
         _ => Error::internal(message),
     }

@@ -6,9 +6,12 @@
 use crate::descriptor;
 use crate::error::from_graph;
 use crate::runtime::OrtRuntime;
+use std::ops::ControlFlow;
 use whyglass_graph as graph;
 use whyglass_graph::GraphModel;
-use whyglass_sdk::{Call, Cotangent, Error, Gradients, INPUT, Model, Result, Rule, Tensor, TensorView, Vjp, json};
+use whyglass_sdk::{
+    Call, Cotangent, Error, Gradients, INPUT, Model, Occlusion, Rect, Result, Rule, Tensor, TensorView, Vjp, json,
+};
 
 pub(crate) struct OrtModel {
     model: GraphModel<OrtRuntime>,
@@ -33,6 +36,41 @@ impl Model for OrtModel {
         let threads = if parts.len() > 1 { 1 } else { call.threads() };
         let results = spread(&parts, |part| self.model.run(&part.feeds(feeds), fetches, threads))?;
         join(results)
+    }
+
+    fn occlude(
+        &self,
+        call: &Call<'_>,
+        occlusion: &Occlusion<'_>,
+        put: &mut dyn FnMut(usize, TensorView<'_>) -> Result<()>,
+    ) -> Result<()> {
+        call.check()?;
+        let tensor = |view: TensorView<'_>| graph::Tensor::from_f32(view.shape().to_vec(), view.data().to_vec());
+        let rects = occlusion.rects.iter();
+        let rects: Vec<graph::Rect> =
+            rects.map(|&Rect { top, left, bottom, right }| graph::Rect { top, left, bottom, right }).collect();
+        let (picture, fill) = (tensor(occlusion.picture), tensor(occlusion.fill));
+        let asked = graph::Occlusion { picture: &picture, fill: &fill, rects: &rects, fetch: occlusion.fetch };
+        let mut failure = None;
+        let mut each = |first: usize, rows: &graph::Tensor| {
+            let values = rows.as_f32().ok_or_else(|| Error::internal("the engine returned no float32"));
+            match values.and_then(|values| put(first, TensorView::new(rows.shape(), values))) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            }
+        };
+        let result = self.model.occlude(&asked, call.threads(), &|| call.is_cancelled(), &mut each);
+        match failure {
+            Some(failure) => Err(failure),
+            None => result.map_err(from_graph).and_then(|()| call.check()),
+        }
+    }
+
+    fn has_occlude(&self) -> bool {
+        self.model.capabilities().free_batch
     }
 
     fn vjp(&self, call: &Call<'_>, vjp: &Vjp<'_>) -> Result<Gradients> {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ablation;
+mod incremental;
 mod lime;
 mod masks;
 mod occluder;

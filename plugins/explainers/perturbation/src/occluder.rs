@@ -84,6 +84,11 @@ impl Occluder {
         }
     }
 
+    /// 3×H×W.
+    pub(crate) fn pixels(&self) -> &[f32] {
+        &self.pixels
+    }
+
     /// Hides `rect` in `picture`.
     pub(crate) fn hide(&self, picture: &mut [f32], rect: Rect) {
         copy(&self.pixels, picture, self.height, self.width, rect);

@@ -8,6 +8,7 @@
 //! window of a row is moved inside the picture rather than cut at its border (`clip = false` cuts, as Captum does).
 //! Windows never leave gaps: a stride above the size is refused.
 
+use crate::incremental;
 use crate::occluder::{Fill, Occluder};
 use crate::score::{Score, input_size, scores};
 use crate::windows::{Order, Rect, Windows};
@@ -40,6 +41,8 @@ pub struct OcclusionParams {
     pub score: Score,
     /// In which order the windows are evaluated. It changes what is seen first, not the result.
     pub order: Order,
+    /// Let the model recompute only what a window has changed, where it can: the same map, up to rounding, in less time.
+    pub incremental: bool,
 }
 
 impl Default for OcclusionParams {
@@ -53,25 +56,26 @@ impl Default for OcclusionParams {
             clip: true,
             score: Score::Logit,
             order: Order::Sweep,
+            incremental: true,
         }
     }
 }
 
 /// One batch of a sweep has been evaluated.
-struct Step<'a> {
+pub(crate) struct Step<'a> {
     /// Windows evaluated so far, of all.
-    done: usize,
+    pub(crate) done: usize,
     /// The windows of this batch.
-    batch: &'a [usize],
+    pub(crate) batch: &'a [usize],
     /// f(x) − f(x with the window filled), per window of the batch.
-    differences: &'a [f32],
+    pub(crate) differences: &'a [f32],
 }
 
 /// Evaluates the windows in `order` on `picture` (3×H×W), and tells `on_step` of each batch. `score` takes a batch of
 /// pictures (`rows`×3×H×W, always as many rows) to one score per row.
 ///
 /// Only the window is written into a picture of the batch, and put back afterwards.
-fn sweep(
+pub(crate) fn sweep(
     picture: &[f32],
     windows: &Windows,
     order: &[usize],
@@ -219,7 +223,7 @@ impl Explainer for Occlusion {
         )?;
 
         let mut coverage = Coverage::new(height, width);
-        sweep(image.data(), &windows, &order, &occluder, rows, score, |step| {
+        let mut on_step = |step: &Step<'_>| {
             let mut changed = windows.rect(step.batch[0]);
             for (window, difference) in step.batch.iter().zip(step.differences) {
                 let rect = windows.rect(*window);
@@ -232,7 +236,14 @@ impl Explainer for Occlusion {
             let shape = [changed.height() as i64, changed.width() as i64];
             map.tile(changed.top, changed.left, TensorView::new(&shape, &coverage.part(changed)))?;
             call.progress(step.done as u64, windows.len() as u64)
-        })
+        };
+        if params.incremental {
+            let (all, asked) = ((&windows, &order[..]), (params.score, target));
+            if incremental::sweep(call, model, image.view(), all, &occluder, asked, &mut on_step)? {
+                return Ok(());
+            }
+        }
+        sweep(image.data(), &windows, &order, &occluder, rows, score, on_step)
     }
 }
 

@@ -15,7 +15,7 @@ pub enum Score {
 }
 
 impl Score {
-    fn node(self) -> &'static str {
+    pub(crate) fn node(self) -> &'static str {
         match self {
             Self::Logit => "logits",
             Self::Probability => "probabilities",
@@ -42,7 +42,7 @@ pub(crate) fn scores(
 }
 
 /// Column `target` of a matrix of scores.
-fn column(scores: TensorView<'_>, target: usize) -> Result<Vec<f32>> {
+pub(crate) fn column(scores: TensorView<'_>, target: usize) -> Result<Vec<f32>> {
     let [_, classes] = scores.dims()?;
     if target >= classes {
         return Err(Error::invalid_argument("target", format!("class {target} of a model with {classes} classes")));
