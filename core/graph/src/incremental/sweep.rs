@@ -11,9 +11,10 @@ use super::plan::Plan;
 use super::{Error, Rect, program};
 use crate::builder::DerivedConstants;
 use crate::{CompileOptions, Runtime, Tensor};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{ControlFlow, RangeInclusive};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, OnceLock};
 
 /// How many rectangles the rest of the network takes at a time: few, so that the first are seen early.
@@ -53,10 +54,28 @@ pub(crate) fn rows(plan: &Plan, rects: usize, workers: usize) -> usize {
 
 /// Chunks that are finished or being worked on.
 struct Desk {
+    chunks: usize,
+    /// How far workers may be ahead of what has been handed on.
+    ahead: usize,
     next: usize,
     handed_on: usize,
-    ready: BTreeMap<usize, Result<Vec<Tensor>, Error>>,
+    ready: BTreeMap<usize, Result<Tensor, Error>>,
     stopped: bool,
+}
+
+impl Desk {
+    fn is_done(&self) -> bool {
+        self.stopped || self.next >= self.chunks
+    }
+
+    /// The next chunk to work on, if its turn has come.
+    fn take(&mut self) -> Option<usize> {
+        let free = !self.is_done() && self.next < self.handed_on + self.ahead;
+        free.then(|| {
+            self.next += 1;
+            self.next - 1
+        })
+    }
 }
 
 impl<R: Runtime> Sweeper<R> {
@@ -82,94 +101,68 @@ impl<R: Runtime> Sweeper<R> {
         each: &mut dyn FnMut(usize, &Tensor) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let chunks = job.rects.len().div_ceil(job.rows);
-        let desk = Mutex::new(Desk { next: 0, handed_on: 0, ready: BTreeMap::new(), stopped: false });
+        let (next, handed_on, ready) = (0, 0, BTreeMap::new());
+        let ahead = AHEAD * job.workers;
+        let desk = Mutex::new(Desk { chunks, ahead, next, handed_on, ready, stopped: false });
         let changed = Condvar::new();
-        // The next chunk to work on; `None` when there is none, or (for the caller) when it is not its turn.
-        let take = |wait: bool| -> Option<usize> {
-            let mut desk = desk.lock();
-            while !desk.stopped && desk.next < chunks && desk.next >= desk.handed_on + AHEAD * job.workers {
-                if !wait {
-                    return None;
-                }
-                changed.wait(&mut desk);
-            }
-            if desk.stopped || desk.next >= chunks {
-                return None;
-            }
-            desk.next += 1;
-            Some(desk.next - 1)
-        };
         let work = |chunk: usize| {
             let first = chunk * job.rows;
             let rects = &job.rects[first..job.rects.len().min(first + job.rows)];
-            let result = self.chunk(job, rects, stop);
+            let result = catch_unwind(AssertUnwindSafe(|| self.chunk(job, rects, stop)));
+            let result = result.unwrap_or_else(|_| Err(Error::malformed("a worker panicked")));
             let mut desk = desk.lock();
             desk.stopped |= result.is_err() || stop();
             desk.ready.insert(chunk, result);
             changed.notify_all();
         };
+        let assist = || {
+            let mut waiting = desk.lock();
+            while !waiting.is_done() {
+                match waiting.take() {
+                    Some(chunk) => MutexGuard::unlocked(&mut waiting, || work(chunk)),
+                    None => changed.wait(&mut waiting),
+                }
+            }
+        };
+        // The rows of `chunk`, for which this thread works as well; `None` if nobody will make them any more.
+        let finished = |chunk: usize| {
+            let mut waiting = desk.lock();
+            loop {
+                if let Some(rows) = waiting.ready.remove(&chunk) {
+                    return Some(rows);
+                }
+                match waiting.take() {
+                    Some(own) => MutexGuard::unlocked(&mut waiting, || work(own)),
+                    None if waiting.next <= chunk => return None,
+                    None => changed.wait(&mut waiting),
+                }
+            }
+        };
         std::thread::scope(|scope| {
             for _ in 1..job.workers {
-                scope.spawn(|| {
-                    while let Some(chunk) = take(true) {
-                        work(chunk);
-                    }
-                });
+                scope.spawn(assist);
             }
-            let mut hand_on = |chunk: usize, rows: Result<Vec<Tensor>, Error>| -> Result<ControlFlow<()>, Error> {
-                let mut first = chunk * job.rows;
-                for tensor in rows? {
-                    if stop() || each(first, &tensor).is_break() {
-                        return Ok(ControlFlow::Break(()));
+            let mut hand_on_all = || {
+                for chunk in 0..chunks {
+                    let Some(rows) = finished(chunk) else { break };
+                    let rows = rows?;
+                    if stop() || each(chunk * job.rows, &rows).is_break() {
+                        break;
                     }
-                    first += tensor.shape()[0] as usize;
+                    desk.lock().handed_on = chunk + 1;
+                    changed.notify_all();
                 }
-                Ok(ControlFlow::Continue(()))
+                Ok(())
             };
-            let mut result = Ok(());
-            for chunk in 0..chunks {
-                let rows = loop {
-                    let mut waiting = desk.lock();
-                    if let Some(rows) = waiting.ready.remove(&chunk) {
-                        break Some(rows);
-                    }
-                    if waiting.stopped && waiting.next <= chunk {
-                        break None;
-                    }
-                    drop(waiting);
-                    if let Some(own) = take(false) {
-                        work(own);
-                        continue;
-                    }
-                    waiting = desk.lock();
-                    if !waiting.ready.contains_key(&chunk) && !(waiting.stopped && waiting.next <= chunk) {
-                        changed.wait(&mut waiting);
-                    }
-                };
-                let Some(rows) = rows else { break };
-                let goes_on = hand_on(chunk, rows);
-                let mut desk = desk.lock();
-                desk.handed_on = chunk + 1;
-                match goes_on {
-                    Ok(ControlFlow::Continue(())) => {}
-                    other => {
-                        desk.stopped = true;
-                        result = other.map(|_| ());
-                    }
-                }
-                changed.notify_all();
-                if desk.stopped && result.is_err() || desk.stopped && !desk.ready.contains_key(&(chunk + 1)) {
-                    break;
-                }
-            }
+            let result = catch_unwind(AssertUnwindSafe(&mut hand_on_all));
             desk.lock().stopped = true;
             changed.notify_all();
-            result
+            result.unwrap_or_else(|payload| resume_unwind(payload))
         })
     }
 
-    /// The rows of some rectangles.
-    fn chunk(&self, job: &Job<'_, R>, rects: &[Rect], stop: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Tensor>, Error> {
+    /// The rows of some rectangles; of nothing, once `stop` says yes.
+    fn chunk(&self, job: &Job<'_, R>, rects: &[Rect], stop: &(dyn Fn() -> bool + Sync)) -> Result<Tensor, Error> {
         let plan = &self.plan;
         let base = Base::new(plan, job);
         let mut canvases: Vec<Canvas> = Vec::new();
@@ -187,7 +180,7 @@ impl<R: Runtime> Sweeper<R> {
             let patches = match self.place(rect) {
                 Some(place) => {
                     if stop() {
-                        return Ok(Vec::new());
+                        return Ok(Tensor::filled(&[0], 0.0));
                     }
                     Some((place, self.stages(job, &base, place)?))
                 }
@@ -210,7 +203,7 @@ impl<R: Runtime> Sweeper<R> {
         if answer.shape().first() != Some(&(job.rows as i64)) {
             return Err(Error::malformed("the engine returned a batch of another size"));
         }
-        Ok(vec![answer.rows(0, rects.len() as i64)])
+        Ok(answer.rows(0, rects.len() as i64))
     }
 
     /// Brings one place of the occluder through the stages: the patches of all cells that are left for later.
