@@ -178,7 +178,7 @@ fn an_occlusion_that_recomputes_only_what_changes_gives_the_same_map() {
     assert!((26..=27).contains(&evaluations), "{evaluations}");
     let largest = wanted.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
     assert!(largest > 0.0);
-    for (found, wanted) in found.iter().zip(&wanted) {
+    for (found, wanted) in found.iter().zip(wanted.iter()) {
         assert!((found - wanted).abs() <= 1e-4 * largest, "{found} instead of {wanted}, the largest is {largest}");
     }
 }

@@ -215,7 +215,11 @@ fn check(seed: u64) -> usize {
         rects.iter().map(|rect| run(&one, &[hide(&pixels, &fill, *rect)])[0].to_f64()).collect();
 
     let base: Vec<ValueId> = plan.base().iter().map(|cells| plan.cells(*cells)).collect();
-    let base = if base.is_empty() { Vec::new() } else { run(&one.cut(&[picture], &base).unwrap(), &[pixels.clone()]) };
+    let base = if base.is_empty() {
+        Vec::new()
+    } else {
+        run(&one.cut(&[picture], &base).unwrap(), std::slice::from_ref(&pixels))
+    };
     let rows = draw.int(1, 4);
     let batch = specialise(&graph, &[rows, 3, height, width], &ReferenceRuntime).unwrap();
     let feeds: Vec<ValueId> = plan.feeds().iter().map(|cells| plan.cells(*cells)).collect();
