@@ -6,40 +6,41 @@ use crate::report::Report;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
-use whyglass_graph::{Cotangent, GraphModel, Normalization, Options, Rule, Tensor, Vjp};
-use whyglass_onnxruntime::OrtRuntime;
+use whyglass_onnxruntime::OnnxRuntime;
+use whyglass_sdk::testing::Recorder;
+use whyglass_sdk::{Backend, Cotangent, INPUT, LOGITS, Rule, TensorView, Vjp, json as options};
 
 /// L2-relative: units that sit on a bound of ReLU6 flip between two correct engines.
 const TOLERANCE: f64 = 1e-2;
 
 pub(crate) fn measure(plugins: &Path, peer: &mut Peer, rounds: usize, report: &mut Report) -> Result<()> {
-    let runtime = Arc::new(OrtRuntime::from_library(&plugins.join("onnxruntime/libonnxruntime.so.1.32.0"))?);
-    let normalization = Normalization { scale: 255.0, mean: [127.0; 3], std: [128.0; 3], bgr: false };
-    let options = Options { normalization: Some(normalization), ..Options::default() };
-    let model = GraphModel::load(Path::new("models/efficientnet-lite0/model.onnx"), &options, runtime)?;
+    let backend = OnnxRuntime::from_library(plugins.join("onnxruntime/libonnxruntime.so.1.32.0"));
+    let normalize = options::Normalization { scale: 255.0, mean: [127.0; 3], std: [128.0; 3], bgr: false };
+    let options = options::LoadOptions { normalize: Some(normalize), ..Default::default() };
+    let threads = u32::try_from(std::thread::available_parallelism()?.get())?;
+    let recorder = Recorder::new().with_threads(threads);
+    let call = recorder.call();
+    let model = backend.load(&call, Path::new("models/efficientnet-lite0/model.onnx"), options)?;
     let pixels = crate::ours::pixels()?;
     for batch in [1usize, 8] {
         let rows = i64::try_from(batch)?;
-        let input = Tensor::from_f32(vec![rows, 3, 224, 224], pixels.repeat(batch));
-        let classes = model.classes();
+        let pictures = pixels.repeat(batch);
+        let classes = model.descriptor().classes as usize;
         let mut one_hot = vec![0.0f32; batch * classes];
         for row in 0..batch {
             one_hot[row * classes + peer.target as usize] = 1.0;
         }
-        let cotangent = Tensor::from_f32(vec![rows, i64::try_from(classes)?], one_hot);
-        let gradient = || {
-            let feeds = [("input", input.clone())];
-            let cotangents = [("logits", Cotangent::Tensor(cotangent.clone()))];
-            let question =
-                Vjp { feeds: &feeds, cotangents: &cotangents, wrt: &["input"], fetches: &[], rule: Rule::Standard };
-            model.vjp(&question, 0)
-        };
+        let (shape, row) = ([rows, 3, 224, 224], [rows, i64::try_from(classes)?]);
+        let feeds = [(INPUT, TensorView::new(&shape, &pictures))];
+        let cotangents = [(LOGITS, Cotangent::Tensor(TensorView::new(&row, &one_hot)))];
+        let question =
+            Vjp { feeds: &feeds, cotangents: &cotangents, wrt: &[INPUT], fetches: &[], rule: Rule::Standard };
+        let gradient = || model.vjp(&call, &question);
         let request = json!({"op": "gradient", "batch": batch});
         let wanted = peer.answer(request.clone())?;
-        let found = gradient()?.wrt.remove(0).to_f32().context("a gradient is float32")?;
-        let apart = relative(&found, &wanted);
+        let found = gradient()?.wrt.pop().context("a gradient was asked for")?;
+        let apart = relative(found.data(), &wanted);
         ensure!(apart <= TOLERANCE, "input gradient, batch {batch}: {apart:.1e} apart from PyTorch");
         let ours = || {
             let start = Instant::now();

@@ -31,7 +31,7 @@ struct Arguments {
     /// The release binary
     #[arg(long)]
     binary: PathBuf,
-    /// Fewer rounds
+    /// Fewer rounds, and not the slower setting of the longest sweep
     #[arg(long)]
     quick: bool,
     /// Only these: occlusion, gradient, server, latency, memory
@@ -53,7 +53,7 @@ fn main() -> Result<()> {
         let mut peer = Peer::start(&arguments.python)?;
         report.peer = peer.versions.clone();
         if wanted("occlusion") {
-            occlusion::measure(&ours, &mut peer, rounds, &mut report)?;
+            occlusion::measure(&ours, &mut peer, rounds, arguments.quick, &mut report)?;
         }
         if wanted("gradient") {
             gradient::measure(&arguments.plugins, &mut peer, rounds, &mut report)?;

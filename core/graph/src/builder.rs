@@ -6,9 +6,11 @@
 mod arithmetic;
 mod derived;
 mod layout;
+mod phases;
 mod window;
 
 pub use derived::DerivedConstants;
+pub(crate) use phases::Phases;
 pub use window::Window;
 
 use crate::{Attribute, Dtype, Error, Graph, Node, Tensor, ValueId};
@@ -47,6 +49,7 @@ pub struct Builder<'d> {
     names: HashSet<String>,
     constants: HashMap<(Dtype, Vec<i64>, bytes::Bytes), ValueId>,
     shared: HashMap<*const Tensor, ValueId>,
+    phases: HashMap<ValueId, Phases>,
     scope: String,
 }
 
@@ -56,7 +59,7 @@ impl<'d> Builder<'d> {
     pub fn new(graph: Graph, derived: &'d DerivedConstants) -> Self {
         let names = graph.values.iter().map(|value| value.name.clone()).collect();
         let shared = graph.constants.iter().map(|(id, tensor)| (Arc::as_ptr(tensor), *id)).collect();
-        Self { graph, derived, names, constants: HashMap::new(), shared, scope: String::new() }
+        Self { graph, derived, names, constants: HashMap::new(), shared, phases: HashMap::new(), scope: String::new() }
     }
 
     /// What has been built so far.

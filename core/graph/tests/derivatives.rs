@@ -271,6 +271,54 @@ fn a_small_network_agrees_with_central_differences_in_every_form() {
     }
 }
 
+/// A block of a mobile network: widened by a 1×1 convolution, rectified, then depthwise with a stride of 2, so that the
+/// gradient goes through the rectifier and the narrowing convolution phase by phase.
+fn strided_block(rectify: impl Fn(&mut Net, ValueId) -> ValueId, size: i64) -> (Net, ValueId, ValueId) {
+    let spread = |count: i64, seed: i64| -> Vec<f32> {
+        (0..count).map(|index| ((index * 37 + seed * 11) % 101) as f32 / 50.0 - 1.003).collect()
+    };
+    let mut net = Net::new(13);
+    let pixels: Vec<f64> = spread(3 * size * size, 1).into_iter().map(f64::from).collect();
+    let x = net.input("x", &[1, 3, size, size], &pixels);
+    let widen = net.constant(Tensor::f32(&[8, 3, 1, 1], &spread(24, 2)));
+    let depthwise = net.constant(Tensor::f32(&[8, 1, 3, 3], &spread(72, 3)));
+    let wide = net.node("Conv", &[x, widen]);
+    let rectified = rectify(&mut net, wide);
+    let attributes = [("strides", vec![2, 2].into()), ("pads", vec![1, 0, 0, 1].into()), ("group", 8.into())];
+    let y = net.nodes("Conv", &[rectified, depthwise], 1, attributes)[0];
+    (net, x, y)
+}
+
+#[test]
+fn through_a_strided_depthwise_convolution_the_gradient_stays_in_phases_until_it_is_narrow() {
+    let relu6 = |net: &mut Net, x| clip(net, x, 0.0, 0.5);
+    let relu = |net: &mut Net, x| net.node("Relu", &[x]);
+    for size in [7, 8] {
+        for (net, x, y) in [strided_block(relu6, size), strided_block(relu, size)] {
+            let shape = net.graph.shape(y).unwrap();
+            let cotangent: Vec<f64> =
+                (0..shape.iter().product()).map(|index: i64| (index % 7) as f64 / 3.0 - 0.9).collect();
+            let gradient = net.gradient(&[(y, &cotangent)], &[x]).remove(0);
+            let numbers = net.numbers(x);
+            for index in 0..numbers.len() {
+                let at = |step: f64| -> f64 {
+                    let mut moved = numbers.clone();
+                    moved[index] += step;
+                    net.value(y, x, &moved).iter().zip(&cotangent).map(|(value, weight)| value * weight).sum()
+                };
+                let numeric = (at(1e-6) - at(-1e-6)) / 2e-6;
+                assert!((gradient[index] - numeric).abs() < 1e-6, "pixel {index}: {} not {numeric}", gradient[index]);
+            }
+            let query = Query { feeds: vec![x], cotangents: vec![(y, Fed)], wrt: vec![x], ..Query::default() };
+            let graph = differentiate(&net.graph, &query, &DerivedConstants::default()).unwrap();
+            let interleaved = graph.nodes.iter().filter(|node| node.op == "DepthToSpace");
+            let channels: Vec<i64> =
+                interleaved.map(|node| graph.shape(node.outputs[0].unwrap()).unwrap()[1]).collect();
+            assert_eq!(channels, [3], "only the narrow gradient is interleaved");
+        }
+    }
+}
+
 #[test]
 fn every_value_that_is_added_states_its_shape() {
     let (net, x, logits) = net::small_network(17);

@@ -63,14 +63,10 @@ impl Builder<'_> {
         self.sub(number, x)
     }
 
-    /// `x` held within `low` and `high`.
-    pub fn clip(&mut self, x: ValueId, low: f32, high: f32) -> Made {
+    /// `slope·x + offset`, held within 0 and 1.
+    pub fn hard_sigmoid(&mut self, x: ValueId, slope: f32, offset: f32) -> Made {
         let shape = self.shape(x)?;
-        if self.opset() >= 11 {
-            let (low, high) = (self.scalar(low), self.scalar(high));
-            return Ok(self.node("Clip", &[x, low, high], [], shape));
-        }
-        Ok(self.node("Clip", &[x], [("min", low.into()), ("max", high.into())], shape))
+        Ok(self.node("HardSigmoid", &[x], [("alpha", slope.into()), ("beta", offset.into())], shape))
     }
 
     /// 1 where `a > b`, else 0.

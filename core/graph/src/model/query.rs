@@ -70,7 +70,8 @@ impl<R: Runtime> GraphModel<R> {
         Ok(join(results.collect::<Result<_, _>>()?))
     }
 
-    /// Reverse-mode differentiation, and values from the same forward pass.
+    /// Reverse-mode differentiation, and values from the same forward pass. Pictures are taken one by one: what a forward
+    /// pass leaves behind for the way back is then small enough to stay in a processor's cache.
     ///
     /// # Errors
     /// As [`GraphModel::run`]; [`Error::NoDerivative`] if an operator in between has none.
@@ -97,7 +98,7 @@ impl<R: Runtime> GraphModel<R> {
             fetches: self.resolve_all(vjp.fetches)?,
             rule: vjp.rule,
         };
-        if rows == 1 || self.capabilities.free_batch {
+        if rows == 1 || !self.goes_by_rows(&query, (rows, height, width))? {
             return self.vjp_once(&fed, &cotangents, &query, (rows, height, width), threads);
         }
         let plan = self.plans.get((1, height, width))?;
@@ -111,6 +112,23 @@ impl<R: Runtime> GraphModel<R> {
         let results = results.collect::<Result<Vec<_>, Error>>()?;
         let (wrt, fetches) = results.into_iter().map(|result| (result.wrt, result.fetches)).unzip();
         Ok(Gradients { wrt: join(wrt), fetches: join(fetches) })
+    }
+
+    /// Whether a batch of `size` can be asked `query` picture by picture: it must, or every value of the question has
+    /// as many rows for each picture as for one.
+    fn goes_by_rows(&self, query: &Query, size: (i64, i64, i64)) -> Result<bool, Error> {
+        if !self.capabilities.free_batch {
+            return Ok(true);
+        }
+        let (rows, height, width) = size;
+        let (all, one) = (self.plans.get(size)?, self.plans.get((1, height, width))?);
+        let divides = |id: &ValueId| {
+            let shapes =
+                all.shape(*id).and_then(<[i64]>::split_first).zip(one.shape(*id).and_then(<[i64]>::split_first));
+            shapes.is_some_and(|((all, rest), (one, rest_of_one))| *all == one * rows && rest == rest_of_one)
+        };
+        let cotangents = query.cotangents.iter().map(|(id, _)| id);
+        Ok(query.feeds.iter().chain(cotangents).chain(&query.wrt).chain(&query.fetches).all(divides))
     }
 
     fn resolve_all(&self, names: &[&str]) -> Result<Vec<ValueId>, Error> {

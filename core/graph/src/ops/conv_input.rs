@@ -23,6 +23,9 @@ pub(super) fn gradient(
     let Some(constant) = b.constant(weights) else {
         return b.conv_transpose(g, weights, window, group, sizes);
     };
+    if let Some(made) = narrowed(b, g, &constant, window, group, sizes)? {
+        return Ok(made);
+    }
     let outputs = b.shape(g)?[2..].to_vec();
     if window.strides.iter().all(|stride| *stride == 1) {
         return flipped(b, g, &constant, window, group, sizes, &outputs);
@@ -31,6 +34,28 @@ pub(super) fn gradient(
         ([y, x], 2) if y == x => phases(b, g, &constant, window, group, sizes, &outputs),
         _ => b.conv_transpose(g, weights, window, group, sizes),
     }
+}
+
+/// A 1×1 convolution that leaves fewer channels than it gets, of a cotangent in phases: made in each phase, so that only
+/// the narrow result needs to be interleaved.
+fn narrowed(
+    b: &mut Builder<'_>,
+    g: ValueId,
+    weights: &Arc<Tensor>,
+    window: &Window,
+    group: i64,
+    sizes: &[i64],
+) -> Result<Option<ValueId>, Error> {
+    let pointwise = group == 1 && *window == Window::dense(&[1, 1]);
+    let (from, to) = (weights.shape()[0], weights.shape()[1]);
+    let Some(phases) = b.phases_of(g).filter(|_| pointwise && to < from) else { return Ok(None) };
+    let mut parts = Vec::with_capacity(phases.parts.len());
+    for part in phases.parts {
+        let cells = b.shape(part)?[2..].to_vec();
+        parts.push(Some(flipped(b, part, weights, window, group, &cells, &cells)?));
+    }
+    let shape = [b.shape(g)?[0], to, sizes[0], sizes[1]];
+    b.interleave(&parts, phases.stride, &shape).map(Some)
 }
 
 fn flipped(
@@ -108,8 +133,7 @@ fn phases(
 ) -> Made {
     let stride = window.strides[0];
     let cells: Vec<i64> = sizes.iter().map(|size| (size + stride - 1) / stride).collect();
-    let channels = weights.shape()[1] * group;
-    let batch = b.shape(g)?[0];
+    let shape = [b.shape(g)?[0], weights.shape()[1] * group, sizes[0], sizes[1]];
     let of_axis =
         |axis: usize| -> Vec<Vec<(i64, i64)>> { (0..stride).map(|phase| sees(window, axis, phase)).collect() };
     let (rows, columns) = (of_axis(0), of_axis(1));
@@ -117,7 +141,7 @@ fn phases(
     let alive = pairs().filter(|(y, x)| !rows[*y].is_empty() && !columns[*x].is_empty()).count();
     let recipe = |what: &str| format!("{what}, {group} groups, {window:?}");
 
-    let stacked = if group == 1 && alive > 1 {
+    if group == 1 && alive > 1 {
         let (all_rows, all_columns) = (rows.concat(), columns.concat());
         let reach = |sees: &[Vec<(i64, i64)>], all: &[(i64, i64)]| -> Vec<Reach> {
             sees.iter().map(|sees| Reach::covering(sees, all).expect("a live phase")).collect()
@@ -125,7 +149,8 @@ fn phases(
         let (rows, columns) = (reach(&rows, &all_rows), reach(&columns, &all_columns));
         let taps: Vec<[Taps; 2]> = pairs().map(|(y, x)| [rows[y].taps.clone(), columns[x].taps.clone()]).collect();
         let kernel = b.derive(&[weights], recipe("all phases"), || pick(weights, 1, &taps));
-        b.conv(g, kernel, &Reach::window(&[&rows[0], &columns[0]], &cells, outputs), 1)?
+        let stacked = b.conv(g, kernel, &Reach::window(&[&rows[0], &columns[0]], &cells, outputs), 1)?;
+        b.interleave_stacked(stacked, stride, &shape)
     } else {
         // Depthwise kernels are fastest with one output per group; a phase of its own also has no zeros to multiply.
         let mut parts = Vec::new();
@@ -141,27 +166,8 @@ fn phases(
                 _ => None,
             });
         }
-        stack(b, &parts, &[batch, channels, cells[0], cells[1]])?
-    };
-    let blocks = b.depth_to_space(stacked, stride)?;
-    b.slice(blocks, &[0; 4], &[batch, channels, sizes[0], sizes[1]])
-}
-
-/// `parts`, each of `shape` or all zero, one after the other along the channels.
-fn stack(b: &mut Builder<'_>, parts: &[Option<ValueId>], shape: &[i64]) -> Made {
-    let alive: Vec<(usize, ValueId)> = parts.iter().enumerate().filter_map(|(i, part)| Some((i, (*part)?))).collect();
-    if let [(index, part)] = alive[..] {
-        let channels = |parts: usize| [0, parts as i64 * shape[1], 0, 0];
-        return b.pad(part, &channels(index), &channels(parts.len() - 1 - index), 0.0);
+        b.interleave(&parts, stride, &shape)
     }
-    let mut all = Vec::with_capacity(parts.len());
-    for part in parts {
-        all.push(match part {
-            Some(part) => *part,
-            None => b.zeros(shape),
-        });
-    }
-    b.concat(&all, 1)
 }
 
 /// Kernels that take a cotangent of M channels to C channels, one for each entry of `phases` after the other: weights

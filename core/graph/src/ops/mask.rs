@@ -1,7 +1,9 @@
-//! Masks: which units of a rectifier let a gradient pass. In two forms that say the same, one that any value can take,
-//! and one that stays in the blocked layout of engines that have one.
+//! Masks: which units of a rectifier let a gradient pass.
+//!
+//! Comparisons leave the blocked layout of engines that have one. A steep HardSigmoid says the same and does not, and
+//! it is made in one go with the convolution and the sum in front of it.
 
-use crate::builder::{Builder, Window};
+use crate::builder::{Builder, Phases, Window};
 use crate::{Error, ValueId};
 
 type Made = Result<ValueId, Error>;
@@ -9,11 +11,13 @@ type Made = Result<ValueId, Error>;
 /// A power of two that takes every difference of float32 numbers of ordinary size to 1 and beyond.
 const STEEP: f32 = 1.329_228e36; // 2¹²⁰
 /// Bounds up to here, times [`STEEP`], are still numbers.
-const FARTHEST: f64 = 64.0;
+const FARTHEST: f32 = 64.0;
 /// Layouts are blocked by 8 or 16 channels; other counts would not be kept in one anyway.
 const BLOCK: i64 = 8;
 
 /// `g` where `lower < x < upper`, else 0. Every mask of a rectifier is made here.
+///
+/// Where there are both bounds, `x` lies within them, as the output of the rectifier does.
 pub(super) fn masked(
     b: &mut Builder<'_>,
     g: ValueId,
@@ -21,57 +25,81 @@ pub(super) fn masked(
     lower: Option<ValueId>,
     upper: Option<ValueId>,
 ) -> Made {
-    let above = lower.map(|lower| open(b, x, lower, Side::Above)).transpose()?;
-    let below = upper.map(|upper| open(b, x, upper, Side::Below)).transpose()?;
-    match (above, below) {
-        (Some(above), Some(below)) => {
-            let mask = b.mul(above, below)?;
-            b.mul(g, mask)
+    let made = whole(b, g, x, lower, upper)?;
+    if let Some(phases) = b.phases_of(g).filter(|_| made != g)
+        && in_blocks(b, x)?.is_some()
+    {
+        let mut parts = Vec::with_capacity(phases.parts.len());
+        for (index, part) in phases.parts.into_iter().enumerate() {
+            let x = b.phase(x, phases.stride, index)?;
+            parts.push(whole(b, part, x, lower, upper)?);
         }
-        (Some(mask), None) | (None, Some(mask)) => b.mul(g, mask),
-        (None, None) => Ok(g),
+        b.is_also(made, Phases { stride: phases.stride, parts });
+    }
+    Ok(made)
+}
+
+fn whole(b: &mut Builder<'_>, g: ValueId, x: ValueId, lower: Option<ValueId>, upper: Option<ValueId>) -> Made {
+    let mask = match (lower, upper) {
+        (None, None) => return Ok(g),
+        (Some(lower), None) => above(b, x, lower)?,
+        (None, Some(upper)) => below(b, x, upper)?,
+        (Some(lower), Some(upper)) => match (near(b, lower), near(b, upper), in_blocks(b, x)?) {
+            (Some(lower), Some(upper), Some(channels)) if lower < upper => inside(b, x, channels, lower, upper)?,
+            _ => {
+                let (above, below) = (above(b, x, lower)?, below(b, x, upper)?);
+                b.mul(above, below)?
+            }
+        },
+    };
+    b.mul(g, mask)
+}
+
+/// 1 where `x > bound`, else 0. Exact but for differences below 2⁻¹²⁰.
+fn above(b: &mut Builder<'_>, x: ValueId, bound: ValueId) -> Made {
+    match near(b, bound) {
+        Some(bound) => b.hard_sigmoid(x, STEEP, -STEEP * bound),
+        None => b.is_greater(x, bound),
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Side {
-    Above,
-    Below,
-}
-
-/// 1 where `x` lies strictly on the `side` of `bound`, else 0.
-fn open(b: &mut Builder<'_>, x: ValueId, bound: ValueId, side: Side) -> Made {
-    if let Some((channels, bound)) = blocked(b, x, bound)? {
-        return steep(b, x, channels, bound, side);
-    }
-    match side {
-        Side::Above => b.is_greater(x, bound),
-        Side::Below => b.is_less(x, bound),
+/// 1 where `x < bound`, else 0.
+fn below(b: &mut Builder<'_>, x: ValueId, bound: ValueId) -> Made {
+    match near(b, bound) {
+        Some(bound) => b.hard_sigmoid(x, -STEEP, STEEP * bound),
+        None => b.is_less(x, bound),
     }
 }
 
-/// The number of channels and the bound, where the blocked form serves: feature maps with whole blocks of channels, and
-/// one bound known beforehand.
-fn blocked(b: &Builder<'_>, x: ValueId, bound: ValueId) -> Result<Option<(i64, f64)>, Error> {
-    let shape = b.shape(x)?;
-    let bound = b.constant(bound).map(|tensor| tensor.to_f64());
-    Ok(match (&shape[..], bound.as_deref()) {
-        (&[_, channels, _, _], Some(&[bound])) if channels % BLOCK == 0 && bound.abs() <= FARTHEST => {
-            Some((channels, bound))
-        }
+/// 1 where `lower < x < upper`, else 0, of an `x` that is never above `upper`: in fewer passes over memory than two masks
+/// and their product.
+///
+/// With t = 1 where x has reached `upper` (is above the float before it), t − scale·(x − lower) is below 0 inside and 0
+/// or more at both ends, where the scale takes the whole range to less than 1.
+fn inside(b: &mut Builder<'_>, x: ValueId, channels: i64, lower: f32, upper: f32) -> Made {
+    let reached = b.hard_sigmoid(x, STEEP, -STEEP * upper.next_down())?;
+    // A power of two: products with it are exact, so the sign is right next to the bounds too.
+    let scale = 0.5 * (-(upper - lower).log2().ceil()).exp2();
+    let count = channels as usize;
+    let weights = b.floats(&[channels, 1, 1, 1], &vec![-scale; count]);
+    let bias = b.floats(&[channels], &vec![scale * lower; count]);
+    let risen = b.conv_with_bias(x, weights, bias, &Window::dense(&[1, 1]), channels)?;
+    let ends = b.add(risen, reached)?;
+    b.hard_sigmoid(ends, -STEEP, 0.0)
+}
+
+/// The bound, where it is one number known beforehand and not too far from 0.
+fn near(b: &Builder<'_>, bound: ValueId) -> Option<f32> {
+    let tensor = b.constant(bound).filter(|tensor| tensor.len() == 1 && tensor.shape().len() <= 1)?;
+    tensor.to_f64().first().map(|bound| *bound as f32).filter(|bound| bound.abs() <= FARTHEST)
+}
+
+/// The number of channels, for feature maps with whole blocks of them.
+fn in_blocks(b: &Builder<'_>, x: ValueId) -> Result<Option<i64>, Error> {
+    Ok(match b.shape(x)?[..] {
+        [_, channels, _, _] if channels % BLOCK == 0 => Some(channels),
         _ => None,
     })
-}
-
-/// clip(2¹²⁰ · (x − bound), 0, 1), or of bound − x: comparisons leave a blocked layout, a depthwise convolution and a
-/// Clip (which engines fuse) do not. Exact but for differences below 2⁻¹²⁰.
-fn steep(b: &mut Builder<'_>, x: ValueId, channels: i64, bound: f64, side: Side) -> Made {
-    let slope = if side == Side::Above { STEEP } else { -STEEP };
-    let count = channels as usize;
-    let weights = b.floats(&[channels, 1, 1, 1], &vec![slope; count]);
-    let bias = b.floats(&[channels], &vec![(-f64::from(slope) * bound) as f32; count]);
-    let scaled = b.conv_with_bias(x, weights, bias, &Window::dense(&[1, 1]), channels)?;
-    b.clip(scaled, 0.0, 1.0)
 }
 
 #[cfg(test)]
@@ -81,8 +109,8 @@ mod tests {
     use crate::reference::ReferenceRuntime;
     use crate::{CompileOptions, Graph, Runtime, Tensor};
 
-    /// The mask of `values` (of one channel, repeated over `channels`), for bounds 0 and 6.
-    fn mask(opset: i64, channels: usize, values: &[f32]) -> Vec<f32> {
+    /// The mask of `values` (of one channel, repeated over `channels`), and how many operators make it.
+    fn mask(opset: i64, channels: usize, bounds: [Option<f32>; 2], values: &[f32]) -> (Vec<f32>, Vec<String>) {
         let shape = vec![1, channels as i64, 1, values.len() as i64];
         let mut graph = Graph { opset, ..Default::default() };
         let x = graph.add_value("x", Some(shape.clone()));
@@ -90,24 +118,44 @@ mod tests {
         let derived = DerivedConstants::default();
         let mut b = Builder::new(graph, &derived);
         let ones = b.floats(&shape, &vec![1.0; channels * values.len()]);
-        let (zero, six) = (b.scalar(0.0), b.scalar(6.0));
-        let made = masked(&mut b, ones, x, Some(zero), Some(six)).unwrap();
+        let [lower, upper] = bounds.map(|bound| bound.map(|bound| b.scalar(bound)));
+        let made = masked(&mut b, ones, x, lower, upper).unwrap();
         let mut graph = b.finish();
-        let compared = graph.nodes.iter().any(|node| node.op == "Greater");
-        assert_eq!(compared, !channels.is_multiple_of(8), "{channels} channels take the other form");
         graph.outputs = vec![made];
         let program = ReferenceRuntime.compile(&graph, CompileOptions { optimise: true, threads: 1 }).unwrap();
         let outputs = ReferenceRuntime.execute(&program, &[Tensor::f32(&shape, &values.repeat(channels))]).unwrap();
-        outputs[0].to_f64().into_iter().map(|v| v as f32).collect()
+        let made = outputs[0].to_f64().into_iter().map(|v| v as f32).collect();
+        (made, graph.nodes.into_iter().map(|node| node.op).collect())
     }
 
     #[test]
-    fn both_forms_open_strictly_between_the_bounds() {
-        let values = [-1.0, -1e-30, 0.0, 1e-30, 0.5, 5.999_999, 6.0, 6.000_001, 1e30];
-        let open = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0];
-        for opset in [7, 10, 11, 13, 18] {
-            assert_eq!(mask(opset, 3, &values), open.repeat(3), "opset {opset}");
-            assert_eq!(mask(opset, 8, &values), open.repeat(8), "opset {opset}, in blocks");
+    fn every_form_opens_strictly_between_the_bounds() {
+        let values = [0.0, 1e-30, 0.5, 5.999_999_5, 6.0];
+        let open = [0.0, 1.0, 1.0, 1.0, 0.0];
+        for opset in [7, 11, 18] {
+            let bounds = [Some(0.0), Some(6.0)];
+            let (products, ops) = mask(opset, 3, bounds, &values);
+            assert_eq!((products, ops.concat().contains("Conv")), (open.repeat(3), false), "opset {opset}");
+            let (blocks, ops) = mask(opset, 8, bounds, &values);
+            assert_eq!((blocks, ops.concat().contains("Conv")), (open.repeat(8), true), "opset {opset}, in blocks");
         }
+        for channels in [3, 8] {
+            let moved = [-1.0, -0.999_999_9, 0.0, 0.499_999_97, 0.5];
+            assert_eq!(mask(13, channels, [Some(-1.0), Some(0.5)], &moved).0, open.repeat(channels));
+        }
+    }
+
+    #[test]
+    fn one_bound_holds_on_its_own_side_only() {
+        let values = [-1e30, -1e-30, 0.0, 1e-30, 1e30];
+        assert_eq!(mask(13, 1, [Some(0.0), None], &values).0, [0.0, 0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(mask(13, 1, [None, Some(0.0)], &values).0, [1.0, 1.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn bounds_that_cannot_be_scaled_are_compared_with() {
+        let (made, ops) = mask(13, 8, [Some(-100.0), Some(100.0)], &[-100.0, 0.0, 100.0]);
+        assert_eq!(made, [0.0, 1.0, 0.0].repeat(8));
+        assert!(ops.iter().any(|op| op == "Greater") && ops.iter().any(|op| op == "Less"), "{ops:?}");
     }
 }

@@ -40,7 +40,7 @@ impl Operator for Relu {
 
     #[cfg(test)]
     fn example(&self, _op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
-        let shape = draw.shape(1, 4);
+        let shape = tests::shape(draw);
         let x = draw.distinct(&shape);
         super::testing::Case::new(draw.opset(7), "Relu").wrt(&shape, &x)
     }
@@ -84,7 +84,7 @@ impl Operator for Clip {
     #[cfg(test)]
     fn example(&self, _op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         use super::testing::{Case, away_from};
-        let shape = draw.shape(1, 4);
+        let shape = tests::shape(draw);
         let mut x = draw.distinct(&shape);
         let (lower, upper) = (if draw.flag() { 0.0_f32 } else { -0.5 }, 0.75_f32);
         away_from(&mut x, &[f64::from(lower), f64::from(upper)]);
@@ -169,7 +169,12 @@ impl Operator for Leaky {
 
 #[cfg(test)]
 mod tests {
-    use crate::ops::testing::check;
+    use crate::ops::testing::{Draw, check};
+
+    /// Any shape, or a feature map with whole blocks of channels, whose masks take another form.
+    pub(super) fn shape(draw: &mut Draw) -> Vec<i64> {
+        if draw.flag() { draw.shape(1, 4) } else { vec![draw.int(1, 2), 8, draw.int(1, 2), draw.int(1, 2)] }
+    }
 
     #[test]
     fn rectifiers_agree_with_central_differences() {

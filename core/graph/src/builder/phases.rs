@@ -1,0 +1,81 @@
+//! Values at a high resolution that are interleaved from *phases* at a low one. Both forms are kept, so that what
+//! follows may go on with the phases (smaller, and in a fast layout) as long as that pays; the form that nobody reads
+//! is dropped with everything else that no output needs.
+
+use super::{Builder, Window};
+use crate::{Error, ValueId};
+
+type Made = Result<ValueId, Error>;
+
+/// Phase `y·stride + x` holds the pixels `(y + i·stride, x + j·stride)`, with something beyond the border where the size
+/// is no multiple of the stride.
+#[derive(Clone, Debug)]
+pub(crate) struct Phases {
+    pub(crate) stride: i64,
+    pub(crate) parts: Vec<ValueId>,
+}
+
+impl Builder<'_> {
+    /// The phases that `value` is interleaved from, if they are known.
+    pub(crate) fn phases_of(&self, value: ValueId) -> Option<Phases> {
+        self.phases.get(&value).cloned()
+    }
+
+    /// Notes that `value` is what `phases` interleave to.
+    pub(crate) fn is_also(&mut self, value: ValueId, phases: Phases) {
+        self.phases.insert(value, phases);
+    }
+
+    /// `stride`² phases to one value of `shape` (N×C×H×W); a phase that is missing is zero.
+    pub(crate) fn interleave(&mut self, parts: &[Option<ValueId>], stride: i64, shape: &[i64]) -> Made {
+        let cells = |size: i64| (size + stride - 1) / stride;
+        let each = [shape[0], shape[1], cells(shape[2]), cells(shape[3])];
+        let stacked = self.stack(parts, &each)?;
+        let value = self.interleave_stacked(stacked, stride, shape)?;
+        if let Some(parts) = parts.iter().copied().collect() {
+            self.is_also(value, Phases { stride, parts });
+        }
+        Ok(value)
+    }
+
+    /// As [`Builder::interleave`], of phases that lie one after the other along the channels.
+    pub(crate) fn interleave_stacked(&mut self, stacked: ValueId, stride: i64, shape: &[i64]) -> Made {
+        let blocks = self.depth_to_space(stacked, stride)?;
+        self.slice(blocks, &[0; 4], shape)
+    }
+
+    /// Phase `index` of `x`, picked by a depthwise convolution: slices with steps leave a blocked layout.
+    pub(crate) fn phase(&mut self, x: ValueId, stride: i64, index: usize) -> Made {
+        let shape = self.shape(x)?;
+        let (y, x_offset) = (index as i64 / stride, index as i64 % stride);
+        let mut window = Window::dense(&[y + 1, x_offset + 1]);
+        window.strides = vec![stride; 2];
+        for axis in 0..2 {
+            let cells = (shape[axis + 2] + stride - 1) / stride;
+            window.after[axis] = ((cells - 1) * stride + window.kernel[axis] - shape[axis + 2]).max(0);
+        }
+        let taps = window.kernel.iter().product::<i64>() as usize;
+        let mut pick = vec![0.0; shape[1] as usize * taps];
+        pick.iter_mut().skip(taps - 1).step_by(taps).for_each(|weight| *weight = 1.0);
+        let weights = self.floats(&[shape[1], 1, window.kernel[0], window.kernel[1]], &pick);
+        self.conv(x, weights, &window, shape[1])
+    }
+
+    /// `parts`, each of `shape` or all zero, one after the other along the channels.
+    fn stack(&mut self, parts: &[Option<ValueId>], shape: &[i64]) -> Made {
+        let alive: Vec<(usize, ValueId)> =
+            parts.iter().enumerate().filter_map(|(i, part)| Some((i, (*part)?))).collect();
+        if let [(index, part)] = alive[..] {
+            let channels = |parts: usize| [0, parts as i64 * shape[1], 0, 0];
+            return self.pad(part, &channels(index), &channels(parts.len() - 1 - index), 0.0);
+        }
+        let mut all = Vec::with_capacity(parts.len());
+        for part in parts {
+            all.push(match part {
+                Some(part) => *part,
+                None => self.zeros(shape),
+            });
+        }
+        self.concat(&all, 1)
+    }
+}
