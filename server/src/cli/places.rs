@@ -7,6 +7,7 @@ use whyglass_engine::{Engine, PluginState};
 use whyglass_server::config::{Config, EngineOptions, ServeOptions};
 
 use super::failure::Failure;
+use super::normalize::Normalize;
 
 /// Flags that every command has.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -40,8 +41,14 @@ impl Places {
 
     /// An engine in this process, for someone who may name a model by its path.
     pub(crate) fn engine(&self) -> Result<Arc<Engine>, Failure> {
+        self.engine_with(&Normalize::default())
+    }
+
+    /// As [`Places::engine`], with pixels prepared as the caller says.
+    pub(crate) fn engine_with(&self, normalize: &Normalize) -> Result<Arc<Engine>, Failure> {
         let mut config = self.config(ServeOptions::default())?.engine;
         config.allow_model_paths = true;
+        config.normalization = normalize.normalize;
         start(config)
     }
 }

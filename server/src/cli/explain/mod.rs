@@ -26,6 +26,7 @@ use std::time::Duration;
 use whyglass_imaging::Colormap;
 
 use super::failure::{Exit, Failure};
+use super::normalize::Normalize;
 use super::picture;
 use super::places::Places;
 use super::table::print_json;
@@ -77,6 +78,8 @@ pub(crate) struct Args {
     /// How much of the picture the map covers, 0 to 1.
     #[arg(long, value_name = "OPACITY", default_value_t = 0.5, value_parser = params::opacity)]
     alpha: f64,
+    #[command(flatten)]
+    normalize: Normalize,
     /// Let this server do it: http://127.0.0.1:50051
     #[arg(long, value_name = "URL")]
     server: Option<String>,
@@ -110,10 +113,14 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     let params = params::parse(&args.params, args.layer.as_deref(), &args.techniques.0)?;
     let pictures = args.images.iter().map(|path| picture::read(path)).collect::<Result<Vec<_>, _>>()?;
     let plan = Plan::new(&args.techniques.0, &args.models.0, pictures)?;
+    if args.server.is_some() && args.normalize.normalize.is_some() {
+        let why = "--normalize is for models in this process; a server's models say in model.toml what they expect";
+        return Err(Failure::refused(why));
+    }
     let folder = Folder::create(&args.out)?;
     let runner: Arc<dyn Runner> = match &args.server {
         Some(url) => Arc::new(remote::Remote::connect(url)?),
-        None => Arc::new(local::Local::new(places.engine()?)),
+        None => Arc::new(local::Local::new(places.engine_with(&args.normalize)?)),
     };
     let look = figures::Style { colormap: args.colormap, alpha: args.alpha };
     let request = follow::Request {
