@@ -12,7 +12,7 @@ use super::spec::{ImageSource, RunSpec, Target};
 use super::{picture, resolve};
 use crate::config::Limits;
 use crate::error::{Code, Error, Result};
-use crate::json::{Capability, Need};
+use crate::json::{Capability, ModelDescriptor, Need};
 use crate::models::LoadedModel;
 use crate::models::proxy::RESERVED;
 use crate::plugins::Technique;
@@ -87,6 +87,7 @@ pub(super) fn needs(technique: &Technique, model: &LoadedModel) -> Result<()> {
     for need in &technique.descriptor.needs {
         let (has, name) = match need {
             Need::Gradients => (descriptor.has(Capability::Gradients) && model.has_vjp(), "gradients"),
+            Need::InputGradients => (descriptor.has(Capability::InputGradients) && model.has_vjp(), "input-gradients"),
             Need::GuidedRules => (descriptor.has(Capability::GuidedRules) && model.has_vjp(), "guided-rules"),
             Need::InnerFeeds => (descriptor.has(Capability::InnerFeeds), "inner-feeds"),
             Need::FreeSize => (descriptor.has(Capability::FreeSize), "free-size"),
@@ -100,11 +101,21 @@ pub(super) fn needs(technique: &Technique, model: &LoadedModel) -> Result<()> {
         let message = match need {
             Need::Dataset => format!("the technique '{id}' explains a dataset, not one picture"),
             Need::Unknown => format!("the technique '{id}' needs something that this version does not know: update"),
-            _ => format!("the technique '{id}' needs {name}, which the model '{model}' does not have: choose another"),
+            _ => {
+                let obstacle = obstacle(descriptor).map(|what| format!(" ({what})")).unwrap_or_default();
+                format!(
+                    "the technique '{id}' needs {name}, which the model '{model}' does not have{obstacle}: choose another"
+                )
+            }
         };
         return Err(Error::precondition("MISSING_CAPABILITY", message).at("technique"));
     }
     Ok(())
+}
+
+/// What keeps gradients from the picture, where the model says so.
+fn obstacle(model: &ModelDescriptor) -> Option<&str> {
+    model.layer("input")?.reason.as_deref()
 }
 
 /// Layers that are named must exist, and be spatial where the technique says `x-spatial`.
