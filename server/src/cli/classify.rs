@@ -30,7 +30,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
-    let pictures = args.images.iter().map(|path| picture::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let limits = places.picture_limits()?;
+    let pictures = args.images.iter().map(|path| picture::read(path, &limits)).collect::<Result<Vec<_>, _>>()?;
     let engine = places.engine_with(&args.normalize)?;
     let model = engine.model(&args.model)?;
     for (_, message) in model.notices() {

@@ -39,6 +39,13 @@ impl Places {
         Ok(config)
     }
 
+    /// How large a picture may be.
+    pub(crate) fn picture_limits(&self) -> Result<whyglass_imaging::Limits, Failure> {
+        let limits = self.config(ServeOptions::default())?.engine.limits;
+        let encoded_bytes = usize::try_from(limits.image_bytes).unwrap_or(usize::MAX);
+        Ok(whyglass_imaging::Limits { encoded_bytes, pixels: limits.image_pixels })
+    }
+
     /// An engine in this process, for someone who may name a model by its path.
     pub(crate) fn engine(&self) -> Result<Arc<Engine>, Failure> {
         self.engine_with(&Normalize::default())

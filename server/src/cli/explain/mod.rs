@@ -111,7 +111,8 @@ fn colormap(name: &str) -> Result<Colormap, String> {
 pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     // All that can be wrong without asking the engine comes first, so that it costs nothing.
     let params = params::parse(&args.params, args.layer.as_deref(), &args.techniques.0)?;
-    let pictures = args.images.iter().map(|path| picture::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let limits = places.picture_limits()?;
+    let pictures = args.images.iter().map(|path| picture::read(path, &limits)).collect::<Result<Vec<_>, _>>()?;
     let plan = Plan::new(&args.techniques.0, &args.models.0, pictures)?;
     if args.server.is_some() && args.normalize.normalize.is_some() {
         let why = "--normalize is for models in this process; a server's models say in model.toml what they expect";
