@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::json::Normalization;
+
 /// Where plugins and models are, and how much the engine may use.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -16,6 +18,8 @@ pub struct Config {
     pub limits: Limits,
     /// Threads for computing, shared by the runs that run at the same time; 0: one per core.
     pub threads: u32,
+    /// How pixels become what the models expect, whatever their folders say; `None`: as their folders say.
+    pub normalization: Option<Normalization>,
     /// A model may be named by the path of its file. Only for a command line, never for requests from elsewhere.
     pub allow_model_paths: bool,
     /// Likewise a dataset, by the path of its folder or manifest.

@@ -60,7 +60,11 @@ impl Engine {
         Ok(Arc::new(Self {
             instance: random_name()?,
             plugins: plugins::registry::Registry::discover(&config.plugins),
-            models: models::registry::Registry::new(config.models.clone(), config.allow_model_paths, threads),
+            models: models::registry::Registry::new(
+                config.models.clone(),
+                config.allow_model_paths,
+                models::How { threads, normalization: config.normalization },
+            ),
             datasets: datasets::registry::Registry::new(config.datasets.clone(), config.allow_dataset_paths),
             store: Arc::default(),
             scheduler: Arc::new(Scheduler::new(config.limits.slots, config.limits.queue)),

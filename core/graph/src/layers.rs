@@ -15,9 +15,11 @@ pub struct Layer {
     pub shape: Vec<i64>,
     /// C×H×W with a known place in the picture.
     pub spatial: bool,
-    /// A gradient flows from the logits to it, and from it to the input.
+    /// A gradient flows from the logits to it.
     pub differentiable: bool,
-    /// What stands in the way where it is not differentiable.
+    /// A gradient flows from it to the input.
+    pub reaches_input: bool,
+    /// What stands in the way where one of the two is missing.
     pub reason: Option<String>,
     pub receptive_field: Option<ReceptiveField>,
     /// Trained numbers in the operator that makes it.
@@ -39,7 +41,7 @@ pub(crate) fn list(graph: &Graph, landmarks: Landmarks) -> Vec<(ValueId, Layer)>
     let mut layers = Vec::new();
     let mut add = |id: ValueId, op: &str, parameters: u64| {
         let shape = graph.shape(id).unwrap_or_default();
-        let reason = obstacles.before(id);
+        let (above, below) = (obstacles.above(id), obstacles.below(id));
         layers.push((
             id,
             Layer {
@@ -48,8 +50,9 @@ pub(crate) fn list(graph: &Graph, landmarks: Landmarks) -> Vec<(ValueId, Layer)>
                 shape: shape.get(1..).unwrap_or_default().to_vec(),
                 // A grid that feeds the global pooling covers the picture, even where windows cannot be followed.
                 spatial: shape.len() == 4 && (fields.contains_key(&id) || landmarks.features == Some(id)),
-                differentiable: reason.is_none(),
-                reason,
+                differentiable: below.is_none(),
+                reaches_input: above.is_none(),
+                reason: below.or(above),
                 receptive_field: fields.get(&id).copied(),
                 parameters,
             },
@@ -105,12 +108,12 @@ impl Obstacles {
         Self { above, below }
     }
 
-    fn before(&self, id: ValueId) -> Option<String> {
-        match (self.above.get(&id), self.below.get(&id)) {
-            (None, _) => Some("it does not depend on the input".into()),
-            (_, None) => Some("the logits do not depend on it".into()),
-            (Some(above), Some(below)) => above.clone().or_else(|| below.clone()),
-        }
+    fn above(&self, id: ValueId) -> Option<String> {
+        self.above.get(&id).cloned().unwrap_or_else(|| Some("it does not depend on the input".into()))
+    }
+
+    fn below(&self, id: ValueId) -> Option<String> {
+        self.below.get(&id).cloned().unwrap_or_else(|| Some("the logits do not depend on it".into()))
     }
 }
 

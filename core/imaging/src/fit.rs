@@ -185,7 +185,11 @@ pub fn fit(picture: &Picture, fit: &Fit) -> (Pixels, Placement) {
         let (width, height) = (scaled_width as u32, scaled_height as u32);
         crop(&resize(picture, width, height, fit.filter), left as u32, top as u32, fit.width, fit.height)
     } else {
-        let area = [placement.x, placement.y, placement.width, placement.height];
+        // Products of quotients may end a rounding error outside.
+        let within = |start: f64, length: f64, whole: u32| length.min(f64::from(whole) - start);
+        let width = within(placement.x, placement.width, original_width);
+        let height = within(placement.y, placement.height, original_height);
+        let area = [placement.x, placement.y, width, height];
         resample(picture, Some(area), fit.width, fit.height, fit.filter)
     };
     (Pixels::from(&seen), placement)
@@ -284,6 +288,17 @@ mod tests {
             assert!(name.parse::<FitPolicy>().unwrap_err().to_string().contains(name), "{name}");
         }
         assert!("cubic".parse::<Filter>().unwrap_err().to_string().contains("bicubic"));
+    }
+
+    #[test]
+    fn the_crop_of_a_very_long_picture_stays_inside_it() {
+        for (width, height) in [(8486, 29), (29, 8486), (65_535, 29), (7, 60_000)] {
+            for policy in ["short-side", "short-side-224-centre-crop"] {
+                let (pixels, placement) = fit(&gradient(width, height), &fit_with(policy, 224, 224));
+                assert_eq!((pixels.width, pixels.height), (224, 224));
+                assert!(placement.x >= 0.0 && placement.y >= 0.0, "{width}×{height}, {policy}: {placement:?}");
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde_json::json;
 use whyglass_engine::{ClassScore, ImageSource};
 
 use super::failure::{Exit, Failure};
+use super::normalize::Normalize;
 use super::picture;
 use super::places::Places;
 use super::table::{Table, print_json};
@@ -21,15 +22,21 @@ pub(crate) struct Args {
     /// How many classes to show; 0: all.
     #[arg(long, value_name = "N", default_value_t = 5)]
     top: usize,
+    #[command(flatten)]
+    normalize: Normalize,
     /// As JSON on standard output.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
-    let pictures = args.images.iter().map(|path| picture::read(path)).collect::<Result<Vec<_>, _>>()?;
-    let engine = places.engine()?;
+    let limits = places.picture_limits()?;
+    let pictures = args.images.iter().map(|path| picture::read(path, &limits)).collect::<Result<Vec<_>, _>>()?;
+    let engine = places.engine_with(&args.normalize)?;
     let model = engine.model(&args.model)?;
+    for (_, message) in model.notices() {
+        eprintln!("note: {message}");
+    }
     let mut documents = Vec::new();
     for file in &pictures {
         let scores = engine.classify(&model, &ImageSource::Encoded(file.encoded.clone()), args.top)?;

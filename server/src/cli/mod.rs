@@ -5,6 +5,7 @@ mod explain;
 mod failure;
 mod layers;
 mod models;
+mod normalize;
 mod picture;
 mod places;
 mod plugin;

@@ -18,21 +18,20 @@ pub(crate) struct PictureFile {
 }
 
 /// Reads and decodes a picture.
-pub(crate) fn read(path: &Path) -> Result<PictureFile, Failure> {
+pub(crate) fn read(path: &Path, limits: &Limits) -> Result<PictureFile, Failure> {
     let name = path.display().to_string();
     let refused = |message: String| Failure::refused(format!("{name}: {message}"));
     let metadata = std::fs::metadata(path).map_err(|error| refused(explain(&error)))?;
     if metadata.is_dir() {
         return Err(refused("is a folder, not a picture".to_owned()));
     }
-    let limits = Limits::default();
     if metadata.len() > limits.encoded_bytes as u64 {
         let bytes = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
         let error = whyglass_imaging::Error::TooManyBytes { bytes, limit: limits.encoded_bytes };
         return Err(refused(error.to_string()));
     }
     let encoded = Bytes::from(std::fs::read(path).map_err(|error| refused(explain(&error)))?);
-    let picture = whyglass_imaging::decode(&encoded, &limits).map_err(|error| refused(error.to_string()))?;
+    let picture = whyglass_imaging::decode(&encoded, limits).map_err(|error| refused(error.to_string()))?;
     Ok(PictureFile { name, encoded, picture })
 }
 
@@ -53,7 +52,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let text = folder.path().join("notes.jpg");
         std::fs::write(&text, "just text").unwrap();
-        let message = |path: &Path| read(path).unwrap_err().to_string();
+        let message = |path: &Path| read(path, &Limits::default()).unwrap_err().to_string();
         assert!(message(&text).contains("notes.jpg: not a picture"), "{}", message(&text));
         assert!(message(folder.path()).contains("is a folder"));
         assert!(message(Path::new("nowhere.png")).contains("nowhere.png: no such file"));

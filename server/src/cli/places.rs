@@ -7,6 +7,7 @@ use whyglass_engine::{Engine, PluginState};
 use whyglass_server::config::{Config, EngineOptions, ServeOptions};
 
 use super::failure::Failure;
+use super::normalize::Normalize;
 
 /// Flags that every command has.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -43,11 +44,24 @@ impl Places {
         Ok(config)
     }
 
+    /// How large a picture may be.
+    pub(crate) fn picture_limits(&self) -> Result<whyglass_imaging::Limits, Failure> {
+        let limits = self.config(ServeOptions::default())?.engine.limits;
+        let encoded_bytes = usize::try_from(limits.image_bytes).unwrap_or(usize::MAX);
+        Ok(whyglass_imaging::Limits { encoded_bytes, pixels: limits.image_pixels })
+    }
+
     /// An engine in this process, for someone who may name a model or a dataset by its path.
     pub(crate) fn engine(&self) -> Result<Arc<Engine>, Failure> {
+        self.engine_with(&Normalize::default())
+    }
+
+    /// As [`Places::engine`], with pixels prepared as the caller says.
+    pub(crate) fn engine_with(&self, normalize: &Normalize) -> Result<Arc<Engine>, Failure> {
         let mut config = self.config(ServeOptions::default())?.engine;
         config.allow_model_paths = true;
         config.allow_dataset_paths = true;
+        config.normalization = normalize.normalize;
         start(config)
     }
 }

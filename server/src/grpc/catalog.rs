@@ -71,6 +71,7 @@ impl CatalogService for Catalog {
 fn can_run(needs: &[Need], model: &ModelDescriptor) -> bool {
     needs.iter().all(|need| match need {
         Need::Gradients => model.has(Capability::Gradients),
+        Need::InputGradients => model.has(Capability::InputGradients),
         Need::GuidedRules => model.has(Capability::GuidedRules),
         Need::InnerFeeds => model.has(Capability::InnerFeeds),
         Need::FreeSize => model.has(Capability::FreeSize),

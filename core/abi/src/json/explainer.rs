@@ -28,7 +28,10 @@ pub struct ExplainerDescriptor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Need {
+    /// With respect to a layer.
     Gradients,
+    /// With respect to the picture.
+    InputGradients,
     GuidedRules,
     InnerFeeds,
     FreeSize,

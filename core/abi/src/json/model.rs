@@ -69,7 +69,10 @@ fn one() -> f32 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Capability {
+    /// From the logits to some layer at least; each layer says for itself.
     Gradients,
+    /// From the logits to the picture.
+    InputGradients,
     GuidedRules,
     InnerFeeds,
     FreeSize,
@@ -130,9 +133,11 @@ pub struct Layer {
     pub shape: Vec<i64>,
     /// C×H×W with a known place in the picture.
     pub spatial: bool,
-    /// A gradient flows from the logits to it and from it to the input.
+    /// A gradient flows from the logits to it.
     pub differentiable: bool,
-    /// What stands in the way where it is not differentiable.
+    /// A gradient flows from it to the input.
+    pub reaches_input: bool,
+    /// What stands in the way where one of the two is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

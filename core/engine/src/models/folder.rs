@@ -66,8 +66,16 @@ fn extended(own: ModelToml, folder: &Path) -> (Result<ModelToml, String>, PathBu
 /// A model by its path: a folder, the file in a folder with a model.toml, or a bare file. `None`: no path.
 pub(super) fn at(path: &str) -> Option<Source> {
     let place = Path::new(path);
+    let named = |folder: &Path| read(folder).map(|source| Source { name: path.to_owned(), ..source });
     if place.join("model.toml").is_file() {
-        return read(&place.canonicalize().ok()?).map(|source| Source { name: path.to_owned(), ..source });
+        return named(&place.canonicalize().ok()?);
+    }
+    if let Some(folder) = place.canonicalize().ok().as_deref().and_then(Path::parent)
+        && folder.join("model.toml").is_file()
+        && let Some(source) = named(folder)
+        && source.file.canonicalize().ok() == place.canonicalize().ok()
+    {
+        return Some(source);
     }
     place.is_file().then(|| Source {
         name: path.to_owned(),
@@ -81,6 +89,19 @@ pub(super) fn at(path: &str) -> Option<Source> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_what_the_model_toml_beside_it_says_and_bare_where_that_names_another() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(root.path().join(name), text).unwrap();
+        write("model.toml", "title = 'A'\nfile = 'a.onnx'");
+        write("a.onnx", "");
+        write("b.onnx", "");
+        let at = |name: &str| at(root.path().join(name).to_str().unwrap());
+        assert_eq!(at("a.onnx").map(|source| (source.bare, source.toml.unwrap().title)), Some((false, "A".to_owned())));
+        assert_eq!(at("b.onnx").map(|source| source.bare), Some(true));
+        assert!(at("c.onnx").is_none());
+    }
 
     #[test]
     fn folders_are_models_and_a_broken_one_is_still_listed() {

@@ -12,16 +12,25 @@ use super::folder::Source;
 use super::{LoadedModel, ModelInfo, ModelState, groups};
 use crate::call::{Call, Silent};
 use crate::error::{Error, Result};
-use crate::json::ModelDescriptor;
+use crate::json::{ModelDescriptor, Normalization};
 use crate::plugins::Backend;
 use crate::plugins::registry::Registry;
 
+/// What the engine decides of every model that it loads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    pub threads: u32,
+    /// Instead of what model.toml says.
+    pub normalization: Option<Normalization>,
+}
+
 /// Loads `source`, however long that takes.
-pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, threads: u32) -> Result<LoadedModel> {
+pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how: How) -> Result<LoadedModel> {
     let toml = source.toml.as_ref().map_err(|why| broken(source, why.clone()))?;
     let (policy, filter) = toml.fit().map_err(|why| broken(source, why))?;
     let mut options = toml.options().map_err(|why| broken(source, why))?;
-    options.threads = threads;
+    options.threads = how.threads;
+    options.normalize = how.normalization.or(options.normalize);
     let derived = groups::read(source, toml)?;
     options.groups.clone_from(&derived.groups);
     info.sha256 = crate::sha256::of_file(&source.file)
@@ -32,7 +41,7 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, thr
     let options =
         serde_json::to_string(&options).map_err(|error| Error::internal("LOAD_OPTIONS", error.to_string()))?;
 
-    let call = Call::new(Silent::new(&source.name), threads);
+    let call = Call::new(Silent::new(&source.name), how.threads);
     let table = open(&backend, &call, &path, &options)?;
     // From here on the model is unloaded by its `Drop`, whatever goes wrong.
     let mut model = LoadedModel {
@@ -72,16 +81,29 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, thr
     model.fit = Fit::new(policy, filter, size.width, size.height).map_err(|error| broken(source, error.to_string()))?;
     model.json =
         serde_json::to_string(&descriptor).map_err(|error| Error::internal("DESCRIPTOR", error.to_string()))?;
-    if source.bare {
-        model.notices.push((
-            "NORMALISATION_ASSUMED".to_owned(),
-            "nothing says how the model wants its pixels: RGB in 0…1, stretched to its input, is assumed; write a model.toml".to_owned(),
-        ));
-    }
+    model.notices.extend(notice(source, how.normalization));
     model.descriptor = Arc::new(descriptor);
     model.info.state = ModelState::Ready;
     model.info.descriptor = Some(Arc::clone(&model.descriptor));
     Ok(model)
+}
+
+/// What a person should know of how pixels become the model's input.
+fn notice(source: &Source, given: Option<Normalization>) -> Option<(String, String)> {
+    let (reason, message) = match given {
+        Some(Normalization { scale, mean, std, bgr }) => {
+            let order = if bgr { ", blue first" } else { "" };
+            let text = format!("pixels in 0…1 become (x·{scale} − {mean:?}) / {std:?}{order}, as the caller asked");
+            ("NORMALISATION_GIVEN", text)
+        }
+        None if source.bare => {
+            let text = "nothing says how the model wants its pixels: RGB in 0…1, stretched to its input, is assumed; \
+                        write a model.toml (on the command line: --normalize)";
+            ("NORMALISATION_ASSUMED", text.to_owned())
+        }
+        None => return None,
+    };
+    Some((reason.to_owned(), message))
 }
 
 pub(super) fn broken(source: &Source, why: String) -> Error {

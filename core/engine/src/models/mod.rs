@@ -12,6 +12,7 @@ mod toml;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(crate) use load::How;
 pub use loaded::LoadedModel;
 
 use crate::json::ModelDescriptor;

@@ -31,13 +31,13 @@ enum State {
 pub(crate) struct Registry {
     directories: Vec<PathBuf>,
     by_path: bool,
-    threads: u32,
+    how: load::How,
     entries: Mutex<BTreeMap<String, Arc<Entry>>>,
 }
 
 impl Registry {
-    pub(crate) fn new(directories: Vec<PathBuf>, by_path: bool, threads: u32) -> Self {
-        let registry = Self { directories, by_path, threads, entries: Mutex::default() };
+    pub(crate) fn new(directories: Vec<PathBuf>, by_path: bool, how: load::How) -> Self {
+        let registry = Self { directories, by_path, how, entries: Mutex::default() };
         registry.rescan();
         registry
     }
@@ -74,7 +74,7 @@ impl Registry {
         let info = entry.blank(ModelState::Loading);
         // A panic in here must not leave the others waiting for ever.
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            load::load(&entry.source, info, plugins, self.threads)
+            load::load(&entry.source, info, plugins, self.how)
         }))
         .unwrap_or_else(|_| Err(Error::internal("PANIC", format!("loading the model '{name}' panicked"))));
         let loaded = loaded.map(Arc::new).map_err(|error| Error { field: "model".to_owned(), ..error });

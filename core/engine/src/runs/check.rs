@@ -15,7 +15,7 @@ use crate::config::Limits;
 use crate::datasets::bound::Bound;
 use crate::datasets::{Dataset, registry::Registry as Datasets};
 use crate::error::{Code, Error, Result};
-use crate::json::{Capability, Need};
+use crate::json::{Capability, ModelDescriptor, Need};
 use crate::models::LoadedModel;
 use crate::models::proxy::RESERVED;
 use crate::plugins::Technique;
@@ -112,6 +112,7 @@ pub(super) fn needs(technique: &Technique, model: &LoadedModel, dataset: bool) -
     for need in &technique.descriptor.needs {
         let (has, name) = match need {
             Need::Gradients => (descriptor.has(Capability::Gradients) && model.has_vjp(), "gradients"),
+            Need::InputGradients => (descriptor.has(Capability::InputGradients) && model.has_vjp(), "input-gradients"),
             Need::GuidedRules => (descriptor.has(Capability::GuidedRules) && model.has_vjp(), "guided-rules"),
             Need::InnerFeeds => (descriptor.has(Capability::InnerFeeds), "inner-feeds"),
             Need::FreeSize => (descriptor.has(Capability::FreeSize), "free-size"),
@@ -127,11 +128,21 @@ pub(super) fn needs(technique: &Technique, model: &LoadedModel, dataset: bool) -
                 "the technique '{id}' explains a dataset, not one picture: give one with --dataset, or as the request's dataset"
             ),
             Need::Unknown => format!("the technique '{id}' needs something that this version does not know: update"),
-            _ => format!("the technique '{id}' needs {name}, which the model '{model}' does not have: choose another"),
+            _ => {
+                let obstacle = obstacle(descriptor).map(|what| format!(" ({what})")).unwrap_or_default();
+                format!(
+                    "the technique '{id}' needs {name}, which the model '{model}' does not have{obstacle}: choose another"
+                )
+            }
         };
         return Err(Error::precondition("MISSING_CAPABILITY", message).at("technique"));
     }
     Ok(())
+}
+
+/// What keeps gradients from the picture, where the model says so.
+fn obstacle(model: &ModelDescriptor) -> Option<&str> {
+    model.layer("input")?.reason.as_deref()
 }
 
 /// Layers that are named must exist, and be spatial where the technique says `x-spatial`.

@@ -90,9 +90,10 @@ impl<R: Runtime> GraphModel<R> {
         let free_size = sizes_are_free(&source, size, logits, classes, &*runtime);
 
         let layers = with_reserved(layers::list(&one_picture, landmarks), landmarks, probabilities);
-        let gradients = layers.iter().any(|layer| layer.id == "input" && layer.differentiable);
+        let gradients = layers.iter().any(|layer| layer.id != "logits" && layer.differentiable);
         let capabilities = Capabilities {
             gradients,
+            input_gradients: layers.iter().any(|layer| layer.id == "input" && layer.differentiable),
             guided_rules: gradients && layers::rectifies(&one_picture),
             free_size,
             free_batch: shown.is_some(),

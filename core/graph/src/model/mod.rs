@@ -45,8 +45,10 @@ pub struct Options {
 /// What was proven of a model when it was loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The gradient of the logits with respect to the input exists.
+    /// The gradient of the logits with respect to some layer exists; each layer says for itself.
     pub gradients: bool,
+    /// The gradient of the logits with respect to the input exists.
+    pub input_gradients: bool,
     /// There are rectifiers that the rules `Guided` and `Deconvnet` change.
     pub guided_rules: bool,
     /// Pictures of other sizes can be fed.

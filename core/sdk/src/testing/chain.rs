@@ -68,7 +68,8 @@ impl Chain {
     /// The same model without gradients.
     #[must_use]
     pub fn without_gradients(mut self) -> Self {
-        self.descriptor.capabilities.retain(|c| !matches!(c, Capability::Gradients | Capability::GuidedRules));
+        let gradients = [Capability::Gradients, Capability::InputGradients, Capability::GuidedRules];
+        self.descriptor.capabilities.retain(|capability| !gradients.contains(capability));
         self
     }
 
@@ -140,6 +141,7 @@ fn describe(id: &str, op: &str, shape: &[usize], parameters: usize) -> json::Lay
         shape: shape.iter().map(|&n| i64::try_from(n).expect("lengths fit")).collect(),
         spatial: shape.len() == 3,
         differentiable: true,
+        reaches_input: true,
         parameters: parameters as u64,
         ..Default::default()
     }

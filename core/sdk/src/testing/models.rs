@@ -17,7 +17,8 @@ pub fn linear(height: u32, width: u32, weights: &[Vec<f32>]) -> Chain {
     assert!(!weights.is_empty() && weights.iter().all(|row| row.len() == pixels), "each class has {pixels} weights");
     let layer = Layer::Linear { weights: weights.concat(), bias: vec![0.0; weights.len()] };
     let layers = vec![(crate::LOGITS, layer), (crate::PROBABILITIES, Layer::Softmax)];
-    let capabilities = [Capability::Gradients, Capability::GuidedRules, Capability::InnerFeeds];
+    let capabilities =
+        [Capability::Gradients, Capability::InputGradients, Capability::GuidedRules, Capability::InnerFeeds];
     Chain::new(InputSize { height, width }, layers, None, &capabilities)
 }
 
@@ -41,7 +42,13 @@ pub fn conv_net(height: u32, width: u32) -> Chain {
         (crate::LOGITS, head),
         (crate::PROBABILITIES, Layer::Softmax),
     ];
-    let capabilities = [Capability::Gradients, Capability::GuidedRules, Capability::InnerFeeds, Capability::FreeSize];
+    let capabilities = [
+        Capability::Gradients,
+        Capability::InputGradients,
+        Capability::GuidedRules,
+        Capability::InnerFeeds,
+        Capability::FreeSize,
+    ];
     Chain::new(InputSize { height, width }, layers, Some("relu"), &capabilities)
 }
 

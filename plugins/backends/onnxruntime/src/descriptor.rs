@@ -37,6 +37,7 @@ fn capabilities(proven: whyglass_graph::Capabilities) -> Vec<Capability> {
     let all = [
         (true, Capability::InnerFeeds),
         (proven.gradients, Capability::Gradients),
+        (proven.input_gradients, Capability::InputGradients),
         (proven.guided_rules, Capability::GuidedRules),
         (proven.free_size, Capability::FreeSize),
     ];
@@ -50,6 +51,7 @@ fn layer(layer: &whyglass_graph::Layer) -> json::Layer {
         shape: layer.shape.clone(),
         spatial: layer.spatial,
         differentiable: layer.differentiable,
+        reaches_input: layer.reaches_input,
         reason: layer.reason.clone(),
         receptive_field: layer.receptive_field.map(|field| json::ReceptiveField {
             size: field.size,

@@ -50,7 +50,7 @@ pub struct DeepDreamParams {
     /// What is dreamed into.
     pub start: Start,
     /// Short side of the finished picture; 0: such that the smallest level is of the network's own size.
-    #[schemars(range(min = 0, max = 2048), extend("x-unit" = "px"))]
+    #[schemars(range(min = 0, max = LARGEST), extend("x-unit" = "px"))]
     pub size: u32,
 }
 
@@ -82,6 +82,8 @@ impl Default for DeepDreamParams {
     }
 }
 
+/// The most that a picture's short side may have, in pixels.
+const LARGEST: u32 = 2048;
 /// Standard deviation of the noise that a dream starts from, around grey.
 const NOISE: f32 = 0.05;
 /// Stream of the generator for the first noise; a step's shift comes from the stream of its number.
@@ -144,6 +146,13 @@ impl Explainer for DeepDream {
         }
         if params.size == 0 {
             params.size = (f64::from(short) * params.scale.powi(params.levels as i32 - 1)).round() as u32;
+            if params.size > LARGEST {
+                let (levels, scale, size) = (params.levels, params.scale, params.size);
+                let why = format!(
+                    "{levels} levels of scale {scale} from {short} pixels end at {size}, {LARGEST} is the most"
+                );
+                return Err(Error::invalid_argument("levels", format!("{why}: take fewer levels or a smaller scale")));
+            }
         }
         Ok(params)
     }
@@ -396,5 +405,7 @@ mod tests {
         let error = resolve(DeepDreamParams { channels: vec![2], ..red() });
         assert_eq!((error.status, error.field.as_str()), (Status::InvalidArgument, "channels"));
         assert_eq!(resolve(DeepDreamParams { layer: "nowhere".into(), ..red() }).field, "layer");
+        let error = resolve(DeepDreamParams { levels: 10, scale: 4.0, ..red() });
+        assert_eq!((error.status, error.field.as_str()), (Status::InvalidArgument, "levels"), "{error}");
     }
 }

@@ -87,7 +87,7 @@ impl Objective {
 /// # Errors
 /// `INVALID_ARGUMENT` if the model has no layer with a place in the picture.
 pub(crate) fn dreamiest(model: &ModelDescriptor) -> Result<&Layer> {
-    let usable = || model.layers.iter().filter(|layer| layer.spatial && layer.differentiable);
+    let usable = || model.layers.iter().filter(|layer| layer.spatial && layer.reaches_input);
     let coarsest = model.layer("features").or_else(|| usable().next_back()).and_then(|layer| layer.shape.last());
     let fine = |layer: &&Layer| layer.shape.last().zip(coarsest).is_some_and(|(own, least)| *own >= 2 * least);
     usable().rfind(fine).or_else(|| usable().next_back()).ok_or_else(|| {
@@ -101,7 +101,7 @@ fn find<'a>(model: &'a ModelDescriptor, id: &str) -> Result<&'a Layer> {
         let message = format!("the model has no layer {id:?}: `whyglass layers` lists them");
         return Err(Error::invalid_argument("layer", message));
     };
-    if !layer.differentiable {
+    if !layer.reaches_input {
         let why = layer.reason.as_deref().unwrap_or("no gradient flows from it to the picture");
         return Err(Error::failed_precondition("LAYER_NOT_DIFFERENTIABLE", format!("layer {id:?}: {why}")));
     }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn model() -> ModelDescriptor {
-        let layer = Layer { id: "conv".into(), shape: vec![4, 2, 2], differentiable: true, ..Default::default() };
+        let layer = Layer { id: "conv".into(), shape: vec![4, 2, 2], reaches_input: true, ..Default::default() };
         let dead = Layer {
             id: "argmax".into(),
             shape: vec![1],
@@ -163,7 +163,7 @@ mod tests {
             id: id.into(),
             shape: vec![8, side, side],
             spatial: true,
-            differentiable: true,
+            reaches_input: true,
             ..Default::default()
         };
         let layers = vec![layer("a", 28), layer("b", 14), layer("c", 14), layer("d", 7), layer("e", 7)];

@@ -26,6 +26,7 @@ use std::time::Duration;
 use whyglass_imaging::Colormap;
 
 use super::failure::{Exit, Failure};
+use super::normalize::Normalize;
 use super::picture;
 use super::places::Places;
 use super::table::print_json;
@@ -80,6 +81,8 @@ pub(crate) struct Args {
     /// How much of the picture the map covers, 0 to 1.
     #[arg(long, value_name = "OPACITY", default_value_t = 0.5, value_parser = params::opacity)]
     alpha: f64,
+    #[command(flatten)]
+    normalize: Normalize,
     /// Let this server do it: http://127.0.0.1:50051
     #[arg(long, value_name = "URL")]
     server: Option<String>,
@@ -112,15 +115,23 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     // All that can be wrong without asking the engine comes first, so that it costs nothing.
     let params = params::parse(&args.params, args.layer.as_deref(), &args.techniques.0)?;
     let targets = params::targets(&args.target, &args.models.0)?;
+    let limits = places.picture_limits()?;
     let subjects = match &args.dataset {
         Some(dataset) => vec![Subject::Dataset(dataset.clone())],
-        None => args.images.iter().map(|path| picture::read(path).map(Subject::Picture)).collect::<Result<_, _>>()?,
+        None => {
+            let pictures = args.images.iter().map(|path| picture::read(path, &limits).map(Subject::Picture));
+            pictures.collect::<Result<_, _>>()?
+        }
     };
     let plan = Plan::new(&args.techniques.0, &args.models.0, subjects)?;
+    if args.server.is_some() && args.normalize.normalize.is_some() {
+        let why = "--normalize is for models in this process; a server's models say in model.toml what they expect";
+        return Err(Failure::refused(why));
+    }
     let folder = Folder::create(&args.out)?;
     let runner: Arc<dyn Runner> = match &args.server {
         Some(url) => Arc::new(remote::Remote::connect(url)?),
-        None => Arc::new(local::Local::new(places.engine()?)),
+        None => Arc::new(local::Local::new(places.engine_with(&args.normalize)?)),
     };
     let look = figures::Style { colormap: args.colormap, alpha: args.alpha };
     let request = follow::Request {

@@ -55,9 +55,14 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             }
         };
     }
+    // An engine looks at all folders beside each other, so the plugin gets a place without neighbours, where nobody else
+    // can put anything.
+    let place = tempfile::tempdir().map_err(Failure::failed)?;
+    let staged = copy(&args.path, place.path())
+        .map_err(|error| Failure::refused(format!("{}: cannot be copied: {error}", args.path.display())))?;
     let mut faults = 0;
     for (name, _) in CHECKS {
-        let verdict = in_child(&args.path, name)?;
+        let verdict = in_child(&staged, name)?;
         let (mark, text) = match &verdict {
             Ok(text) => ("ok  ", text),
             Err(text) => ("FAIL", text),
@@ -85,11 +90,7 @@ fn in_child(path: &Path, check: &str) -> Result<Verdict, Failure> {
         .stderr(Stdio::inherit())
         .spawn()
         .map_err(Failure::failed)?;
-    let place = staging(child.id());
-    let verdict = wait(child);
-    // Where the check made no copy there is nothing to remove.
-    let _ = fs::remove_dir_all(place);
-    verdict
+    wait(child)
 }
 
 fn wait(mut child: Child) -> Result<Verdict, Failure> {
@@ -122,16 +123,11 @@ fn manifest(path: &Path) -> Verdict {
     Ok(format!("{} {} for ABI {}", manifest.id, manifest.version, manifest.abi))
 }
 
-/// An engine that sees this plugin and no other, and what it says of it.
+/// An engine that sees this plugin and what lies beside it, and what it says of it.
 fn engine(path: &Path) -> Result<(std::sync::Arc<Engine>, PluginInfo), String> {
     let folder = path.canonicalize().map_err(|error| error.to_string())?;
-    let name = folder.file_name().ok_or("the plugin's folder cannot be the root")?;
-    // An engine looks at all folders beside each other, so this one gets a place without neighbours. It is not removed:
-    // libraries stay mapped until the process ends, and the parent clears up after it.
-    let place = staging(std::process::id());
-    let staged = place.join(name);
-    copy(&folder, &staged).map_err(|error| format!("the plugin cannot be copied: {error}"))?;
-    let config = Config { plugins: vec![place], ..Config::default() };
+    let place = folder.parent().ok_or("the plugin's folder cannot be the root")?;
+    let config = Config { plugins: vec![place.to_owned()], ..Config::default() };
     let engine = Engine::start(config).map_err(|error| error.to_string())?;
     let plugin = engine.plugins().into_iter().next().ok_or("the engine does not find it")?;
     match plugin.state {
@@ -140,24 +136,18 @@ fn engine(path: &Path) -> Result<(std::sync::Arc<Engine>, PluginInfo), String> {
     }
 }
 
-/// Where a child process puts its copy.
-fn staging(process: u32) -> PathBuf {
-    std::env::temp_dir().join(format!("whyglass-check-{process}"))
-}
-
-/// The files of a plugin's folder, links followed; a second copy changes nothing.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    if to.exists() {
-        return Ok(());
-    }
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
+/// Copies the files of a plugin's folder, links followed, into a folder of the same name in `place`.
+fn copy(folder: &Path, place: &Path) -> std::io::Result<PathBuf> {
+    let folder = folder.canonicalize()?;
+    let staged = place.join(folder.file_name().unwrap_or("plugin".as_ref()));
+    fs::create_dir(&staged)?;
+    for entry in fs::read_dir(folder)? {
         let source = entry?.path();
         if source.is_file() {
-            fs::copy(&source, to.join(source.file_name().unwrap_or_default()))?;
+            fs::copy(&source, staged.join(source.file_name().unwrap_or_default()))?;
         }
     }
-    Ok(())
+    Ok(staged)
 }
 
 fn loads(path: &Path) -> Verdict {

@@ -92,6 +92,7 @@ pub(in crate::grpc) fn layer(layer: &json::Layer) -> v1::Layer {
         shape: layer.shape.clone(),
         spatial: layer.spatial,
         differentiable: layer.differentiable,
+        reaches_input: layer.reaches_input,
         receptive_field: layer.receptive_field.map(|field| v1::ReceptiveField {
             height: field.size[0],
             width: field.size[1],
