@@ -84,6 +84,21 @@ pub fn assert_map(name: &str, actual: &[f32], expected: &[f32]) {
 /// # Panics
 /// If it is not so.
 pub fn assert_gradient(name: &str, whole: &[f32], every: usize, expected: &[f32], scale: Scale) {
+    assert_gradient_within(name, whole, every, expected, scale, 0.01);
+}
+
+/// As [`assert_gradient`], with another share of the cells that may lie outside of 1e-3: for what float32 itself cannot keep.
+///
+/// # Panics
+/// If it is not so.
+pub fn assert_gradient_within(
+    name: &str,
+    whole: &[f32],
+    every: usize,
+    expected: &[f32],
+    scale: Scale,
+    may_be_outside: f64,
+) {
     let kept: Vec<f32> = whole.iter().step_by(every).copied().collect();
     let worst = largest_difference(&kept, expected);
     let differences: Vec<f64> = kept.iter().zip(expected).map(|(a, e)| f64::from(*a) - f64::from(*e)).collect();
@@ -97,7 +112,7 @@ pub fn assert_gradient(name: &str, whole: &[f32], every: usize, expected: &[f32]
         worst / scale.largest
     );
     println!("{report}");
-    assert!(relative <= 1e-2 && outside <= 0.01 && drift <= 1e-2, "{report}");
+    assert!(relative <= 1e-2 && outside <= may_be_outside && drift <= 1e-2, "{report}");
 }
 
 fn norm(values: impl Iterator<Item = f64>) -> f64 {

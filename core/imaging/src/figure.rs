@@ -41,7 +41,7 @@ pub struct MapFigure<'a> {
 }
 
 impl<'a> MapFigure<'a> {
-    /// A figure with the standard colours and the range of the map's own values.
+    /// A figure with the standard colours and the range of the map's own values, but for a few that tower above the rest.
     #[must_use]
     pub fn new(picture: &'a Picture, map: Map<'a>, placement: Placement, signed: bool) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl<'a> MapFigure<'a> {
             map,
             placement,
             colormap: Colormap::standard(signed),
-            scale: Scale::of(map.values(), signed),
+            scale: Scale::robust(map.values(), signed),
             alpha: 0.5,
             title: "",
             subtitle: "",

@@ -26,6 +26,24 @@ impl Scale {
         range.widened(signed)
     }
 
+    /// As [`Scale::of`], but where a few single cells of a fine map tower above all others the range ends below them: what
+    /// lies beyond it gets its last colours. Gradients are like that, and a range up to their largest value shows nothing.
+    #[must_use]
+    pub fn robust(values: &[f32], signed: bool) -> Self {
+        let whole = Self::of(values, signed);
+        let mut sizes: Vec<f32> = values.iter().filter(|value| value.is_finite()).map(|value| value.abs()).collect();
+        if sizes.len() < FINE {
+            return whole;
+        }
+        let place = (sizes.len() as f64 * (1.0 - TOWERING)) as usize;
+        let (_, bound, _) = sizes.select_nth_unstable_by(place, f32::total_cmp);
+        let bound = f64::from(*bound);
+        if bound <= 0.0 || whole.low.abs().max(whole.high.abs()) <= 2.0 * bound {
+            return whole;
+        }
+        Self { low: whole.low.max(-bound), high: whole.high.min(bound) }
+    }
+
     /// A range of no width cannot carry a bar: a constant map is shown within a range of 1.
     fn widened(self, signed: bool) -> Self {
         if self.high > self.low {
@@ -66,6 +84,11 @@ impl Scale {
     }
 }
 
+/// Maps with fewer cells have none that tower above the rest: each is a region.
+const FINE: usize = 4096;
+/// The share of cells that may.
+const TOWERING: f64 = 0.02;
+
 fn is_whole(value: f64) -> bool {
     (value - value.round()).abs() < 1e-6
 }
@@ -84,6 +107,20 @@ mod tests {
         assert_eq!(Scale::of(&[-1.0, 3.0, f32::NAN], true), Scale { low: -3.0, high: 3.0 });
         assert_eq!(Scale::of(&[1.0, 3.0, f32::INFINITY], false), Scale { low: 0.0, high: 3.0 });
         assert_eq!(Scale::of(&[-1.0, 3.0], false), Scale { low: -1.0, high: 3.0 });
+    }
+
+    #[test]
+    fn a_few_towering_cells_of_a_fine_map_do_not_hide_the_rest() {
+        let mut fine: Vec<f32> = (0..10_000).map(|index| (index % 100) as f32 / 100.0 - 0.5).collect();
+        assert_eq!(Scale::robust(&fine, true), Scale::of(&fine, true), "nothing towers");
+        fine[7] = 50.0;
+        let Scale { low, high } = Scale::robust(&fine, true);
+        assert!((low + 0.49).abs() < 1e-6 && (high - 0.49).abs() < 1e-6, "{low} {high}");
+        let coarse = [1.0, 0.0, 0.0, 50.0];
+        assert_eq!(Scale::robust(&coarse, false), Scale::of(&coarse, false), "each cell is a region");
+        let mut sparse = vec![0.0; 10_000];
+        sparse[3] = 1.0;
+        assert_eq!(Scale::robust(&sparse, false), Scale::of(&sparse, false), "all the rest is zero");
     }
 
     #[test]

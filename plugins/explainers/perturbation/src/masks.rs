@@ -74,7 +74,7 @@ mod tests {
         assert_ne!(masks.row(1), masks.row(3));
         assert_eq!(Masks::draw(49, 4, 3).row(3), masks.row(3), "more samples begin with the same");
         assert_eq!(pairs(4).collect::<Vec<_>>(), [0..1, 1..3, 3..4]);
-        assert_eq!(pairs(1).collect::<Vec<_>>(), [0..1]);
+        assert!(pairs(1).eq(std::iter::once(0..1)));
     }
 
     #[test]
