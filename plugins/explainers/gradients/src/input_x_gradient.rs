@@ -39,7 +39,7 @@ impl Explainer for InputXGradient {
             description: "Each pixel times its gradient: what it adds to the class's logit, to first order.".into(),
             family: "gradients".into(),
             paper: "Shrikumar et al. 2016, https://arxiv.org/abs/1605.01713".into(),
-            needs: vec![Need::Gradients],
+            needs: vec![Need::InputGradients],
             artifacts: artifacts("Share in the logit, to first order", true),
             deterministic: true,
             ..Default::default()

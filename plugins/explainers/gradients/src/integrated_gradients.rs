@@ -107,7 +107,7 @@ impl Explainer for IntegratedGradients {
                 "Shares the class's logit out among the pixels: gradients on the way from a baseline, added up.".into(),
             family: "gradients".into(),
             paper: "Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365".into(),
-            needs: vec![Need::Gradients],
+            needs: vec![Need::InputGradients],
             artifacts: artifacts("Share in the logit", true),
             progressive: true,
             ..Default::default()

@@ -38,7 +38,7 @@ impl Explainer for Saliency {
             description: "The gradient of the class's logit: where a small change of a pixel matters most.".into(),
             family: "gradients".into(),
             paper: "Simonyan et al. 2013, https://arxiv.org/abs/1312.6034".into(),
-            needs: vec![Need::Gradients],
+            needs: vec![Need::InputGradients],
             artifacts: artifacts("Size of the gradient", false),
             deterministic: true,
             ..Default::default()

@@ -135,7 +135,7 @@ impl Explainer for SmoothGrad {
                 "The gradient averaged over noisy copies of the picture: what is left is what does not flicker.".into(),
             family: "gradients".into(),
             paper: "Smilkov et al. 2017, https://arxiv.org/abs/1706.03825".into(),
-            needs: vec![Need::Gradients],
+            needs: vec![Need::InputGradients],
             artifacts: artifacts("Size of the averaged gradient", false),
             progressive: true,
             ..Default::default()
