@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use whyglass_abi::WgPlugin;
 
@@ -195,15 +195,15 @@ impl Engine {
             .enumerate()
             .map(|(index, spec)| self.check(spec).map_err(|error| error.within(&format!("specs[{index}]"))));
         let checked = checked.collect::<Result<Vec<_>>>()?;
-        let runs = checked.into_iter().map(|spec| self.new_run(spec, options)).collect::<Result<Vec<_>>>()?;
+        let names = checked.iter().map(|_| random_name()).collect::<Result<Vec<_>>>()?;
+        let parts: Vec<_> = names.into_iter().zip(checked).collect();
         // Known before they run, so that nothing of them is missed.
-        runs.iter().for_each(|run| self.store.add(run));
-        if let Err(error) = self.scheduler.admit(&runs, &self.execute) {
-            runs.iter().for_each(|run| self.store.remove(run));
-            return Err(error);
-        }
+        let runs = self.scheduler.admit(parts.len(), &self.execute, || {
+            self.store.add(parts, |(name, spec), number| self.new_run(name, spec, number, options))
+        })?;
         if let Some(deadline) = options.deadline {
-            runs.iter().for_each(|run| run.after(deadline, |run| run.cancel(Cause::Deadline)));
+            let left = deadline.saturating_duration_since(Instant::now());
+            runs.iter().for_each(|run| run.after(left, |run| run.cancel(Cause::Deadline)));
         }
         Ok(runs.iter().map(|run| run.name.to_string()).collect())
     }
@@ -215,7 +215,7 @@ impl Engine {
         check::check(spec, model, &self.plugins, &self.datasets, &self.config.limits, self.config.threads())
     }
 
-    fn new_run(&self, spec: CheckedSpec, options: &CreateOptions) -> Result<Arc<Run>> {
+    fn new_run(&self, name: String, spec: CheckedSpec, number: u64, options: &CreateOptions) -> Arc<Run> {
         let (store, scheduler) = (Arc::downgrade(&self.store), Arc::downgrade(&self.scheduler));
         let on_finished = move |run: &Arc<Run>| {
             if let Some(scheduler) = scheduler.upgrade() {
@@ -230,9 +230,9 @@ impl Engine {
                 }
             });
         };
-        Ok(Run::new(NewRun {
-            name: random_name()?.into(),
-            number: self.store.next_number(),
+        Run::new(NewRun {
+            name: name.into(),
+            number,
             group: options.group.clone(),
             request: options.request_id.clone(),
             spec,
@@ -240,7 +240,7 @@ impl Engine {
             limits: self.config.limits.clone(),
             clock: Clock::of(&self.timer),
             on_finished: Box::new(on_finished),
-        }))
+        })
     }
 
     /// Follows one run from a sequence number on.
@@ -320,18 +320,21 @@ impl Engine {
         self.store.get(run)?.picture()
     }
 
-    /// Blocks. Refuses new runs, gives the running ones `grace`, then ends them with `finished`.
+    /// Blocks. Refuses new runs, gives the running ones `grace`, then ends them with `finished`, unloads the models and
+    /// tells the plugins. A plugin that does not return is left behind, untold. Results can still be read. The second
+    /// time does nothing.
     pub fn shutdown(&self, grace: Duration) {
-        self.scheduler.close();
+        if !self.scheduler.close() {
+            return;
+        }
         if !self.scheduler.wait_idle(grace) {
             self.store.all().iter().for_each(|run| run.cancel(Cause::Shutdown));
         }
-        // Plugins that do not return are left behind; their runs have been finished without them.
-        let idle = self.scheduler.wait_idle(self.config.limits.unresponsive + Duration::from_millis(500));
+        // The runs of plugins that do not return have been finished without them by then.
+        self.scheduler.wait_idle(self.config.limits.unresponsive + Duration::from_millis(500));
         self.store.close();
-        if idle {
-            self.plugins.shut_down();
-        }
+        self.models.close();
+        self.plugins.shut_down();
     }
 }
 

@@ -155,6 +155,39 @@ fn a_group_delivers_runs_that_are_created_later() {
 }
 
 #[test]
+fn a_group_misses_no_run_of_many_that_are_created_at_once() {
+    let fake = engine(Limits { queue: 2000, ..Limits::default() });
+    let mut watcher = fake.engine.watch_group("page", &[], WatchOptions::default()).unwrap();
+    let (threads, each) = (8, 25);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                for _ in 0..each {
+                    let options = whyglass_engine::CreateOptions {
+                        group: "page".into(),
+                        linger: Duration::from_secs(9),
+                        ..Default::default()
+                    };
+                    let one = || spec("sweep", json!({"cells": 1}));
+                    fake.engine.create_runs(vec![one(), one()], options).unwrap();
+                }
+            });
+        }
+        let until = Instant::now() + Duration::from_secs(60);
+        let mut ended = 0;
+        while ended < 2 * threads * each {
+            match watcher.poll() {
+                Poll::Event(event) => ended += usize::from(kind(&event.kind) == "finished"),
+                _ => {
+                    assert!(Instant::now() < until, "{ended} runs were seen to their end");
+                    std::thread::yield_now();
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn silence_is_filled_with_heartbeats() {
     let fake = engine(Limits { heartbeat: Duration::from_millis(50), ..Limits::default() });
     let run = fake.create(spec("sweep", json!({"cells": 2, "delay_ms": 250})));

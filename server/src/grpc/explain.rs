@@ -95,15 +95,15 @@ impl ExplainService for Explain {
         self.0.may_begin()?;
         // The transport's own timeout covers the time to the headers only: the run has to be told.
         let deadline = call_deadline(request.metadata())?.map(run_deadline);
-        let called = Instant::now();
+        let deadline = deadline.and_then(|left| Instant::now().checked_add(left));
         let request = request.into_inner();
         let watching = watch_options(request.stream)?;
         let Creation { specs, mut options } =
             creation(request.specs, request.request_id, request.linger, request.group)?;
+        options.deadline = deadline;
         let engine = self.0.engine.clone();
         // Watched before anything else: if the client leaves now, dropping the watcher is what tells the engine.
         let creating = self.0.blocking.engine(move || {
-            options.deadline = deadline.map(|deadline| deadline.saturating_sub(called.elapsed()));
             let runs = engine.create_runs(specs, options)?;
             let cursors: Vec<_> = runs.iter().map(|run| Cursor { run: run.clone(), after_sequence: 0 }).collect();
             let watcher = engine.watch_all(&cursors, watching)?;
