@@ -1,6 +1,6 @@
 //! The front of the engine: every verb that a server or a command line has. It only puts the parts together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,9 @@ use crate::runs::timer::Timer;
 use crate::runs::watcher::{Cursor, WatchOptions, Watcher};
 use crate::runs::{RunInfo, RunName, picture};
 use crate::scores::{self, ClassScore};
+
+/// The most runs that are named to one watcher; a group may have more.
+const CURSORS: usize = 1024;
 
 /// A running engine. All methods may be called from any thread; those that say so block.
 pub struct Engine {
@@ -254,8 +257,9 @@ impl Engine {
     /// One watcher over several runs; it ends when all have finished.
     ///
     /// # Errors
-    /// UNKNOWN_RUN, CURSOR_AHEAD.
+    /// UNKNOWN_RUN, CURSOR_AHEAD, SAME_RUN, INVALID_COUNT.
     pub fn watch_all(&self, cursors: &[Cursor], options: WatchOptions) -> Result<Watcher> {
+        distinct(cursors)?;
         let find = |cursor: &Cursor| {
             let run = self.store.get(&cursor.run)?;
             run.check_cursor(cursor.after_sequence)?;
@@ -271,11 +275,12 @@ impl Engine {
     /// Follows every run of a group, later ones too; it does not end by itself. Cursors say what was seen already.
     ///
     /// # Errors
-    /// INVALID_GROUP where the name is empty.
+    /// INVALID_GROUP where the name is empty, SAME_RUN, INVALID_COUNT.
     pub fn watch_group(&self, group: &str, cursors: &[Cursor], options: WatchOptions) -> Result<Watcher> {
         if group.is_empty() {
             return Err(Error::invalid("group", "INVALID_GROUP", "a group has a name"));
         }
+        distinct(cursors)?;
         let cursors: BTreeMap<String, u64> =
             cursors.iter().map(|cursor| (cursor.run.clone(), cursor.after_sequence)).collect();
         Ok(Watcher::of_group(&self.store, group, cursors, options))
@@ -335,6 +340,22 @@ impl Engine {
         self.store.close();
         self.models.close();
         self.plugins.shut_down();
+    }
+}
+
+/// A run is followed once, and a watcher follows so many at most.
+fn distinct(cursors: &[Cursor]) -> Result<()> {
+    if cursors.len() > CURSORS {
+        let message = format!("{} runs for one watcher: at most {CURSORS} are possible", cursors.len());
+        return Err(Error::invalid("cursors", "INVALID_COUNT", message));
+    }
+    let mut seen = BTreeSet::new();
+    match cursors.iter().position(|cursor| !seen.insert(&cursor.run)) {
+        None => Ok(()),
+        Some(index) => {
+            let message = format!("the run '{}' is named twice: give one cursor for it", cursors[index].run);
+            Err(Error::invalid(format!("cursors[{index}].run"), "SAME_RUN", message))
+        }
     }
 }
 

@@ -170,7 +170,6 @@ pub fn kind(kind: &EventKind) -> &'static str {
         EventKind::Tiles(_) => "tiles",
         EventKind::Metrics(_) => "metrics",
         EventKind::Notice { .. } => "notice",
-        EventKind::Heartbeat => "heartbeat",
         EventKind::Finished(_) => "finished",
     }
 }
