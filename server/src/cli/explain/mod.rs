@@ -80,9 +80,12 @@ pub(crate) struct Args {
     /// How much of the picture the map covers, 0 to 1.
     #[arg(long, value_name = "OPACITY", default_value_t = 0.5, value_parser = params::opacity)]
     alpha: f64,
-    /// Let this server do it: http://127.0.0.1:50051
+    /// Let this server do it: http://127.0.0.1:50051, https://host:port
     #[arg(long, value_name = "URL")]
     server: Option<String>,
+    /// The certificate (PEM) that the server's is signed by; for a server on https.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    server_ca: Option<PathBuf>,
     /// Print result.json (several: an array) on standard output, and nothing else there.
     #[arg(long)]
     json: bool,
@@ -118,9 +121,10 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     };
     let plan = Plan::new(&args.techniques.0, &args.models.0, subjects)?;
     let folder = Folder::create(&args.out)?;
+    let mut in_process = None;
     let runner: Arc<dyn Runner> = match &args.server {
-        Some(url) => Arc::new(remote::Remote::connect(url)?),
-        None => Arc::new(local::Local::new(places.engine()?)),
+        Some(url) => Arc::new(remote::Remote::connect(url, args.server_ca.as_deref())?),
+        None => Arc::new(local::Local::new(Arc::clone(in_process.insert(places.engine()?)))),
     };
     let look = figures::Style { colormap: args.colormap, alpha: args.alpha };
     let request = follow::Request {
