@@ -14,7 +14,7 @@ use super::folder::Folder;
 use super::frames::Frames;
 use super::interrupt::Interrupt;
 use super::params::{Params, Targets};
-use super::plan::{Job, Plan};
+use super::plan::{Job, Plan, Subject};
 use super::progress::{Display, Meter};
 use super::report::{Document, Story, exit, is_picture, write_artifact};
 use super::runner::Runner;
