@@ -135,7 +135,7 @@ fn neither_the_size_of_batches_nor_the_number_of_threads_changes_an_answer_beyon
     let [one, three, nine] = [(1, 1), (3, 2), (9, 3)].map(|(rows, threads)| chained::engine(rows, 0, threads));
     for technique in techniques(&one.engine) {
         let artifacts = |chained: &chained::Chained| {
-            let request = spec(&technique, chained::NAME, chained::SIDE, quick(&technique));
+            let request = chained.of(of(&chained.engine, &technique, quick(&technique)));
             let (run, end) = follow(&chained.engine, request, |_| ());
             assert_eq!(end.state, RunState::Succeeded, "{technique}: {:?}", end.status);
             let artifact = |id: &str| chained.engine.artifact(&run, id).unwrap().tensor;
@@ -161,7 +161,7 @@ fn every_technique_ends_with_the_call_in_which_it_is_stopped() {
     let engine = &chained.engine;
     for technique in techniques(engine) {
         let before = chained.calls();
-        let request = spec(&technique, chained::NAME, chained::SIDE, quick(&technique));
+        let request = chained.of(of(engine, &technique, quick(&technique)));
         let run = engine.create_runs(vec![request], CreateOptions::default()).unwrap().remove(0).to_string();
         // The first classifies the picture, before the technique begins.
         while chained.calls() < before + 2 {

@@ -9,17 +9,16 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use whyglass_abi::{WG_ABI_MAJOR, WG_ABI_MINOR, WgHost, WgStr};
-use whyglass_engine::{Config, Engine};
+use whyglass_engine::{Config, Engine, RunSpec};
 use whyglass_sdk::export::{Exported, Plugin, entry};
 use whyglass_sdk::prelude::*;
 use whyglass_sdk::testing::{Chain, conv_net};
 use whyglass_sdk::{Gradients, Vjp};
 use whyglass_tests::staged::plugins;
+use whyglass_tests::tiny;
 
-/// Side of its input in pixels.
-pub const SIDE: usize = 16;
 /// Its name in the folder of models.
-pub const NAME: &str = "chain";
+const NAME: &str = "chain";
 
 pub struct Chained {
     pub engine: Arc<Engine>,
@@ -33,8 +32,15 @@ pub fn engine(rows: u32, ms: u64, threads: u32) -> Chained {
     std::fs::create_dir(&model).expect("it is ours");
     std::fs::write(model.join("model.toml"), "file = 'model.chain'\n").expect("it is ours");
     std::fs::write(model.join("model.chain"), format!("{rows} {ms}")).expect("it is ours");
-    let config =
-        Config { plugins: vec![plugins()], models: vec![folder.path().to_owned()], threads, ..Config::default() };
+    std::fs::write(model.join("labels.txt"), "zero\none\ntwo\n").expect("it is ours");
+    tiny::write_dataset(folder.path());
+    let config = Config {
+        plugins: vec![plugins()],
+        models: vec![folder.path().to_owned()],
+        datasets: vec![folder.path().join("datasets")],
+        threads,
+        ..Config::default()
+    };
     let engine = Engine::start(config).expect("the engine starts");
     register(&engine);
     Chained { engine, _folder: folder }
@@ -44,6 +50,11 @@ pub fn engine(rows: u32, ms: u64, threads: u32) -> Chained {
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
 impl Chained {
+    /// The same request, of this model: its input is as large as the tiny one's.
+    pub fn of(&self, request: RunSpec) -> RunSpec {
+        RunSpec { model: NAME.into(), ..request }
+    }
+
     /// How often a model that takes its time has been called.
     pub fn calls(&self) -> u32 {
         CALLS.load(Ordering::SeqCst)
@@ -80,7 +91,7 @@ impl Backend for Loader {
     fn load(&self, _: &Call<'_>, path: &Path, _: json::LoadOptions) -> Result<Box<dyn Model>> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::internal(error.to_string()))?;
         let (rows, ms) = text.split_once(' ').expect("we have written it");
-        let inner = conv_net(SIDE as u32, SIDE as u32);
+        let inner = conv_net(tiny::SIDE as u32, tiny::SIDE as u32);
         let preferred_batch = rows.parse().expect("we have written it");
         let descriptor = json::ModelDescriptor { preferred_batch, ..inner.descriptor().clone() };
         Ok(Box::new(Slow { inner, descriptor, ms: ms.parse().expect("we have written it") }))
