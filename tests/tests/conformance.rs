@@ -1,8 +1,10 @@
 //! One table for every technique that is found, on a tiny model: what all of them promise, whatever they compute.
 
+mod chained;
+
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use whyglass_engine::json::Need;
 use whyglass_engine::{Action, CreateOptions, Engine, EventKind, ImageSource, RunSpec, RunState, WatchOptions};
@@ -92,9 +94,6 @@ fn events_come_in_order_and_the_first_of_an_artifact_is_a_keyframe() {
     for technique in techniques(&engine) {
         let (mut sequence, mut started, mut shown) = (0, false, std::collections::HashSet::new());
         follow(&engine, of(&engine, &technique, quick(&technique)), |event| {
-            if matches!(event.kind, EventKind::Heartbeat) {
-                return;
-            }
             assert!(event.sequence > sequence, "{technique}: {} after {sequence}", event.sequence);
             sequence = event.sequence;
             match &event.kind {
@@ -128,6 +127,55 @@ fn a_schema_accepts_its_own_defaults_and_refuses_a_name_that_it_does_not_know() 
         let unknown = of(&engine, &technique, json!({"no-such-parameter": 1}));
         let refused = engine.create_runs(vec![unknown], CreateOptions::default()).unwrap_err();
         assert!(refused.to_string().contains("no-such-parameter"), "{technique}: {refused}");
+    }
+}
+
+#[test]
+fn neither_the_size_of_batches_nor_the_number_of_threads_changes_an_answer_beyond_rounding() {
+    let [one, three, nine] = [(1, 1), (3, 2), (9, 3)].map(|(rows, threads)| chained::engine(rows, 0, threads));
+    for technique in techniques(&one.engine) {
+        let artifacts = |chained: &chained::Chained| {
+            let request = chained.of(of(&chained.engine, &technique, quick(&technique)));
+            let (run, end) = follow(&chained.engine, request, |_| ());
+            assert_eq!(end.state, RunState::Succeeded, "{technique}: {:?}", end.status);
+            let artifact = |id: &str| chained.engine.artifact(&run, id).unwrap().tensor;
+            end.artifacts.iter().map(|found| (found.id.clone(), artifact(&found.id))).collect::<Vec<_>>()
+        };
+        let expected = artifacts(&one);
+        for (other, rows) in [(&three, 3), (&nine, 9)] {
+            for ((id, expected), (_, found)) in expected.iter().zip(artifacts(other)) {
+                assert_eq!(expected.shape, found.shape, "{technique}/{id}");
+                let scale = expected.data.iter().fold(1e-3, |most: f32, value| most.max(value.abs()));
+                let apart =
+                    expected.data.iter().zip(&*found.data).fold(0.0, |most: f32, (a, b)| most.max((a - b).abs()));
+                assert!(apart <= 1e-4 * scale, "{technique}/{id}: {apart} of {scale} apart in batches of {rows}");
+            }
+        }
+    }
+}
+
+/// Every technique, stopped in the middle of its first call of a model that takes its time.
+#[test]
+fn every_technique_ends_with_the_call_in_which_it_is_stopped() {
+    let chained = chained::engine(1, 150, 1);
+    let engine = &chained.engine;
+    for technique in techniques(engine) {
+        let before = chained.calls();
+        let request = chained.of(of(engine, &technique, quick(&technique)));
+        let run = engine.create_runs(vec![request], CreateOptions::default()).unwrap().remove(0).to_string();
+        // The first classifies the picture, before the technique begins.
+        while chained.calls() < before + 2 {
+            assert!(engine.run(&run).unwrap().finished.is_none(), "{technique} asks nothing of the model");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let stopped = Instant::now();
+        engine.control(&run, Action::Stop).unwrap();
+        let mut watcher = engine.watch(&run, 0, WatchOptions::default()).unwrap();
+        while watcher.wait().is_some() {}
+        let end = engine.run(&run).unwrap().finished.unwrap();
+        assert_eq!((end.state, end.status.reason.as_str()), (RunState::Stopped, "STOPPED"), "{technique}");
+        assert_eq!(chained.calls(), before + 2, "{technique} went on");
+        assert!(stopped.elapsed() < Duration::from_secs(1), "{technique} took {:?} to stop", stopped.elapsed());
     }
 }
 

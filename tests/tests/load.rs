@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
-use whyglass_engine::{Action, CreateOptions, Engine, EventKind, PluginState, RunState, WatchOptions};
+use whyglass_engine::{Action, CreateOptions, Engine, EventKind, Finished, PluginState, RunState, WatchOptions};
 use whyglass_tests::build::{c_library, cdylib, root};
 use whyglass_tests::staged::{engine, follow, plugins, spec};
 use whyglass_tests::tiny;
@@ -54,6 +54,7 @@ fn every_crime_is_contained_and_named() {
         ("huge-shape", RunState::Failed, ""),
         ("invalid-utf8", RunState::Failed, ""),
         ("emits-too-much", RunState::Succeeded, ""),
+        ("panics-in-thread", RunState::Succeeded, ""),
     ];
     for (technique, state, reason) in expected {
         let (_, end) = follow(&engine, spec(technique, tiny::NAME, tiny::SIDE, serde_json::json!({})), |_| ());
@@ -79,24 +80,50 @@ fn a_technique_that_panicked_is_disabled_and_its_neighbours_are_not() {
 }
 
 #[test]
+fn a_panic_in_resolve_refuses_the_request_and_disables_the_technique() {
+    let (_folder, engine) = hostile();
+    let refused = || {
+        let request = spec("panics-in-resolve", tiny::NAME, tiny::SIDE, serde_json::json!({}));
+        engine.create_runs(vec![request], CreateOptions::default()).unwrap_err()
+    };
+    let first = refused();
+    assert!(first.reason == "PANIC" && first.message.contains("resolve panics on purpose"), "{first:?}");
+    assert_eq!(refused().reason, "TECHNIQUE_DISABLED");
+    assert!(engine.runs(None).is_empty());
+}
+
+#[test]
 fn a_technique_that_ignores_a_stop_is_finished_without_it() {
     let (_folder, engine) = hostile();
-    let request = spec("spins-past-stop", tiny::NAME, tiny::SIDE, serde_json::json!({}));
+    let (_, end) = stop(&engine, "spins-past-stop");
+    assert_eq!(end.state, RunState::Stopped);
+    assert_eq!(end.status.reason, "PLUGIN_UNRESPONSIVE", "{}", end.status.message);
+}
+
+#[test]
+fn what_a_technique_emits_after_a_stop_is_not_taken() {
+    let (_folder, engine) = hostile();
+    let (run, end) = stop(&engine, "emits-after-cancel");
+    assert_eq!((end.state, end.status.reason.as_str()), (RunState::Stopped, "STOPPED"), "{}", end.status.message);
+    assert_eq!(*engine.artifact(&run, "map").unwrap().tensor.data, [0.0; 4], "the map of before the stop");
+}
+
+/// Stops a run as soon as it has shown something; how it ends.
+fn stop(engine: &Engine, technique: &str) -> (String, Arc<Finished>) {
+    let request = spec(technique, tiny::NAME, tiny::SIDE, serde_json::json!({}));
     let run = engine.create_runs(vec![request], CreateOptions::default()).unwrap().remove(0).to_string();
     let mut watcher = engine.watch(&run, 0, WatchOptions::default()).unwrap();
     let mut end = None;
     while let Some(event) = watcher.wait() {
         match &event.kind {
-            EventKind::Started(_) => {
+            EventKind::Keyframe(_) if end.is_none() => {
                 engine.control(&run, Action::Stop).unwrap();
             }
             EventKind::Finished(finished) => end = Some(Arc::clone(finished)),
             _ => {}
         }
     }
-    let end = end.unwrap();
-    assert_eq!(end.state, RunState::Stopped);
-    assert_eq!(end.status.reason, "PLUGIN_UNRESPONSIVE", "{}", end.status.message);
+    (run, end.unwrap())
 }
 
 #[test]

@@ -52,7 +52,8 @@ pub struct Limits {
     pub image_pixels: u64,
     /// Bytes of tensors above which pending tiles of one artifact become a keyframe.
     pub event_bytes: usize,
-    /// Bytes of one event on a wire; what is larger is sent by reference. The engine itself does not look at it.
+    /// Bytes of one event on a wire; what is larger is sent by reference. Tiles of more become a keyframe here, which is
+    /// what there can be a reference to.
     pub event_bytes_hard: usize,
     /// Bytes of one artifact; a plugin that sends a larger one is refused the event.
     pub artifact_bytes: usize,
@@ -66,8 +67,6 @@ pub struct Limits {
     pub run_duration: Duration,
     /// A run that is paused for longer is stopped.
     pub pause: Duration,
-    /// A silent run says that it lives this often.
-    pub heartbeat: Duration,
     /// How long a plugin may ignore a stop before its run is finished without it.
     pub unresponsive: Duration,
     /// How long a technique may take to fill in its parameters.
@@ -92,7 +91,6 @@ impl Default for Limits {
             result_age: Duration::from_secs(3600),
             run_duration: Duration::from_secs(3600),
             pause: Duration::from_secs(600),
-            heartbeat: Duration::from_secs(5),
             unresponsive: Duration::from_secs(2),
             resolve: Duration::from_secs(10),
             linger: Duration::from_secs(3600),

@@ -1,8 +1,8 @@
 //! The front of the engine: every verb that a server or a command line has. It only puts the parts together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use whyglass_abi::WgPlugin;
 
@@ -25,6 +25,9 @@ use crate::runs::timer::Timer;
 use crate::runs::watcher::{Cursor, WatchOptions, Watcher};
 use crate::runs::{RunInfo, RunName, picture};
 use crate::scores::{self, ClassScore};
+
+/// The most runs that are named to one watcher; a group may have more.
+const CURSORS: usize = 1024;
 
 /// A running engine. All methods may be called from any thread; those that say so block.
 pub struct Engine {
@@ -199,15 +202,15 @@ impl Engine {
             .enumerate()
             .map(|(index, spec)| self.check(spec).map_err(|error| error.within(&format!("specs[{index}]"))));
         let checked = checked.collect::<Result<Vec<_>>>()?;
-        let runs = checked.into_iter().map(|spec| self.new_run(spec, options)).collect::<Result<Vec<_>>>()?;
+        let names = checked.iter().map(|_| random_name()).collect::<Result<Vec<_>>>()?;
+        let parts: Vec<_> = names.into_iter().zip(checked).collect();
         // Known before they run, so that nothing of them is missed.
-        runs.iter().for_each(|run| self.store.add(run));
-        if let Err(error) = self.scheduler.admit(&runs, &self.execute) {
-            runs.iter().for_each(|run| self.store.remove(run));
-            return Err(error);
-        }
+        let runs = self.scheduler.admit(parts.len(), &self.execute, || {
+            self.store.add(parts, |(name, spec), number| self.new_run(name, spec, number, options))
+        })?;
         if let Some(deadline) = options.deadline {
-            runs.iter().for_each(|run| run.after(deadline, |run| run.cancel(Cause::Deadline)));
+            let left = deadline.saturating_duration_since(Instant::now());
+            runs.iter().for_each(|run| run.after(left, |run| run.cancel(Cause::Deadline)));
         }
         Ok(runs.iter().map(|run| run.name.to_string()).collect())
     }
@@ -219,7 +222,7 @@ impl Engine {
         check::check(spec, model, &self.plugins, &self.datasets, &self.config.limits, self.config.threads())
     }
 
-    fn new_run(&self, spec: CheckedSpec, options: &CreateOptions) -> Result<Arc<Run>> {
+    fn new_run(&self, name: String, spec: CheckedSpec, number: u64, options: &CreateOptions) -> Arc<Run> {
         let (store, scheduler) = (Arc::downgrade(&self.store), Arc::downgrade(&self.scheduler));
         let on_finished = move |run: &Arc<Run>| {
             if let Some(scheduler) = scheduler.upgrade() {
@@ -234,9 +237,9 @@ impl Engine {
                 }
             });
         };
-        Ok(Run::new(NewRun {
-            name: random_name()?.into(),
-            number: self.store.next_number(),
+        Run::new(NewRun {
+            name: name.into(),
+            number,
             group: options.group.clone(),
             request: options.request_id.clone(),
             spec,
@@ -244,7 +247,7 @@ impl Engine {
             limits: self.config.limits.clone(),
             clock: Clock::of(&self.timer),
             on_finished: Box::new(on_finished),
-        }))
+        })
     }
 
     /// Follows one run from a sequence number on.
@@ -258,8 +261,9 @@ impl Engine {
     /// One watcher over several runs; it ends when all have finished.
     ///
     /// # Errors
-    /// UNKNOWN_RUN, CURSOR_AHEAD.
+    /// UNKNOWN_RUN, CURSOR_AHEAD, SAME_RUN, INVALID_COUNT.
     pub fn watch_all(&self, cursors: &[Cursor], options: WatchOptions) -> Result<Watcher> {
+        distinct(cursors)?;
         let find = |cursor: &Cursor| {
             let run = self.store.get(&cursor.run)?;
             run.check_cursor(cursor.after_sequence)?;
@@ -275,11 +279,12 @@ impl Engine {
     /// Follows every run of a group, later ones too; it does not end by itself. Cursors say what was seen already.
     ///
     /// # Errors
-    /// INVALID_GROUP where the name is empty.
+    /// INVALID_GROUP where the name is empty, SAME_RUN, INVALID_COUNT.
     pub fn watch_group(&self, group: &str, cursors: &[Cursor], options: WatchOptions) -> Result<Watcher> {
         if group.is_empty() {
             return Err(Error::invalid("group", "INVALID_GROUP", "a group has a name"));
         }
+        distinct(cursors)?;
         let cursors: BTreeMap<String, u64> =
             cursors.iter().map(|cursor| (cursor.run.clone(), cursor.after_sequence)).collect();
         Ok(Watcher::of_group(&self.store, group, cursors, options))
@@ -324,17 +329,36 @@ impl Engine {
         self.store.get(run)?.picture()
     }
 
-    /// Blocks. Refuses new runs, gives the running ones `grace`, then ends them with `finished`.
+    /// Blocks. Refuses new runs, gives the running ones `grace`, then ends them with `finished`, unloads the models and
+    /// tells the plugins. A plugin that does not return is left behind, untold. Results can still be read. The second
+    /// time does nothing.
     pub fn shutdown(&self, grace: Duration) {
-        self.scheduler.close();
+        if !self.scheduler.close() {
+            return;
+        }
         if !self.scheduler.wait_idle(grace) {
             self.store.all().iter().for_each(|run| run.cancel(Cause::Shutdown));
         }
-        // Plugins that do not return are left behind; their runs have been finished without them.
-        let idle = self.scheduler.wait_idle(self.config.limits.unresponsive + Duration::from_millis(500));
+        // The runs of plugins that do not return have been finished without them by then.
+        self.scheduler.wait_idle(self.config.limits.unresponsive + Duration::from_millis(500));
         self.store.close();
-        if idle {
-            self.plugins.shut_down();
+        self.models.close();
+        self.plugins.shut_down();
+    }
+}
+
+/// A run is followed once, and a watcher follows so many at most.
+fn distinct(cursors: &[Cursor]) -> Result<()> {
+    if cursors.len() > CURSORS {
+        let message = format!("{} runs for one watcher: at most {CURSORS} are possible", cursors.len());
+        return Err(Error::invalid("cursors", "INVALID_COUNT", message));
+    }
+    let mut seen = BTreeSet::new();
+    match cursors.iter().position(|cursor| !seen.insert(&cursor.run)) {
+        None => Ok(()),
+        Some(index) => {
+            let message = format!("the run '{}' is named twice: give one cursor for it", cursors[index].run);
+            Err(Error::invalid(format!("cursors[{index}].run"), "SAME_RUN", message))
         }
     }
 }

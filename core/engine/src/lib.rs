@@ -11,6 +11,7 @@ mod datasets;
 mod emission;
 mod engine;
 mod error;
+mod gate;
 mod models;
 mod params;
 mod plugins;

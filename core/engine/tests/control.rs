@@ -78,12 +78,18 @@ fn a_deadline_keeps_the_best_so_far() {
     assert_eq!(replay(vec![], &events)[0], 1.0);
     // The caller's own deadline counts time in the queue too.
     let options = CreateOptions {
-        deadline: Some(Duration::from_millis(100)),
+        deadline: Some(Instant::now() + Duration::from_millis(100)),
         linger: Duration::from_secs(9),
         ..CreateOptions::default()
     };
     let run = fake.create_with(long(), options);
     assert_eq!(fake.finished(&run).status.reason, "DEADLINE");
+    // So does the time that creating it took.
+    let began = Instant::now();
+    let options = CreateOptions { deadline: Some(began + Duration::from_millis(400)), ..CreateOptions::default() };
+    let run = fake.create_with(whyglass_engine::RunSpec { model: "slow-to-load".into(), ..long() }, options);
+    assert_eq!(fake.finished(&run).status.reason, "DEADLINE");
+    assert!(began.elapsed() < Duration::from_millis(600), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -221,6 +227,18 @@ fn a_model_that_takes_one_call_at_a_time_gets_one() {
         assert_eq!(fake.finished(run).state, RunState::Succeeded);
     }
     assert!(began.elapsed() >= Duration::from_millis(2 * 5 * 20), "ten calls of 20 ms, one after the other");
+}
+
+#[test]
+fn a_technique_that_takes_one_call_at_a_time_gets_one_where_others_ask_for_it_too() {
+    let fake = engine(Limits::default());
+    let mut runs: Vec<_> = (0..4).map(|_| fake.create(spec("twice", json!({"by": "alone"})))).collect();
+    runs.extend((0..2).map(|_| fake.create(spec("alone", json!({})))));
+    for run in &runs {
+        assert_eq!(fake.finished(run).state, RunState::Succeeded);
+    }
+    let most = |run: &String| fake.engine.artifact(run, "map").unwrap().tensor.data[0];
+    assert_eq!(runs.iter().map(most).collect::<Vec<_>>(), [2.0, 2.0, 2.0, 2.0, 1.0, 1.0]);
 }
 
 #[test]

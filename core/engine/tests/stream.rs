@@ -1,4 +1,4 @@
-//! What watchers see: order, resuming, late and slow ones, groups, heartbeats.
+//! What watchers see: order, resuming, late and slow ones, groups.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -155,12 +155,36 @@ fn a_group_delivers_runs_that_are_created_later() {
 }
 
 #[test]
-fn silence_is_filled_with_heartbeats() {
-    let fake = engine(Limits { heartbeat: Duration::from_millis(50), ..Limits::default() });
-    let run = fake.create(spec("sweep", json!({"cells": 2, "delay_ms": 250})));
-    let events = fake.events(&run, 0);
-    let beats = events.iter().filter(|event| kind(&event.kind) == "heartbeat").count();
-    assert!((4..=12).contains(&beats), "{beats} heartbeats in half a second");
+fn a_group_misses_no_run_of_many_that_are_created_at_once() {
+    let fake = engine(Limits { queue: 2000, ..Limits::default() });
+    let mut watcher = fake.engine.watch_group("page", &[], WatchOptions::default()).unwrap();
+    let (threads, each) = (8, 25);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                for _ in 0..each {
+                    let options = whyglass_engine::CreateOptions {
+                        group: "page".into(),
+                        linger: Duration::from_secs(9),
+                        ..Default::default()
+                    };
+                    let one = || spec("sweep", json!({"cells": 1}));
+                    fake.engine.create_runs(vec![one(), one()], options).unwrap();
+                }
+            });
+        }
+        let until = Instant::now() + Duration::from_secs(60);
+        let mut ended = 0;
+        while ended < 2 * threads * each {
+            match watcher.poll() {
+                Poll::Event(event) => ended += usize::from(kind(&event.kind) == "finished"),
+                _ => {
+                    assert!(Instant::now() < until, "{ended} runs were seen to their end");
+                    std::thread::yield_now();
+                }
+            }
+        }
+    });
 }
 
 #[test]
@@ -171,6 +195,11 @@ fn a_cursor_ahead_of_its_run_and_a_run_that_is_not_are_refused() {
     assert_eq!(fake.engine.watch(&run, 9999, WatchOptions::default()).unwrap_err().reason, "CURSOR_AHEAD");
     let error = fake.engine.watch("nobody", 0, WatchOptions::default()).unwrap_err();
     assert_eq!((error.reason.as_str(), error.field.as_str()), ("UNKNOWN_RUN", "cursors[0].run"));
+    let twice = [0, 1].map(|after_sequence| Cursor { run: run.clone(), after_sequence });
+    let error = fake.engine.watch_all(&twice, WatchOptions::default()).unwrap_err();
+    assert_eq!((error.reason.as_str(), error.field.as_str()), ("SAME_RUN", "cursors[1].run"));
+    let many: Vec<_> = (0..1025).map(|i| Cursor { run: i.to_string(), after_sequence: 0 }).collect();
+    assert_eq!(fake.engine.watch_group("page", &many, WatchOptions::default()).unwrap_err().reason, "INVALID_COUNT");
     assert_eq!(fake.engine.artifact(&run, "mop").unwrap_err().reason, "UNKNOWN_ARTIFACT");
 }
 

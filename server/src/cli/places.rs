@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use whyglass_engine::{Engine, PluginState};
 use whyglass_server::config::{Config, EngineOptions, ServeOptions};
@@ -52,12 +53,12 @@ impl Places {
     }
 
     /// An engine in this process, for someone who may name a model or a dataset by its path.
-    pub(crate) fn engine(&self) -> Result<Arc<Engine>, Failure> {
+    pub(crate) fn engine(&self) -> Result<InProcess, Failure> {
         self.engine_with(&Normalize::default())
     }
 
     /// As [`Places::engine`], with pixels prepared as the caller says.
-    pub(crate) fn engine_with(&self, normalize: &Normalize) -> Result<Arc<Engine>, Failure> {
+    pub(crate) fn engine_with(&self, normalize: &Normalize) -> Result<InProcess, Failure> {
         let mut config = self.config(ServeOptions::default())?.engine;
         config.allow_model_paths = true;
         config.allow_dataset_paths = true;
@@ -66,9 +67,27 @@ impl Places {
     }
 }
 
+/// The engine of a command. With the command's end it is shut down, whoever still holds it: plugins are told.
+#[derive(Debug)]
+pub(crate) struct InProcess(Arc<Engine>);
+
+impl std::ops::Deref for InProcess {
+    type Target = Arc<Engine>;
+
+    fn deref(&self) -> &Arc<Engine> {
+        &self.0
+    }
+}
+
+impl Drop for InProcess {
+    fn drop(&mut self) {
+        self.0.shutdown(Duration::ZERO);
+    }
+}
+
 /// Starts an engine and warns of plugins that it does not use.
-pub(crate) fn start(config: whyglass_engine::Config) -> Result<Arc<Engine>, Failure> {
-    let engine = Engine::start(config)?;
+pub(crate) fn start(config: whyglass_engine::Config) -> Result<InProcess, Failure> {
+    let engine = InProcess(Engine::start(config)?);
     for plugin in engine.plugins() {
         if plugin.state == PluginState::Refused {
             tracing::warn!("the plugin {} is not used: {}", plugin.id, plugin.state_reason);
@@ -91,6 +110,23 @@ mod tests {
         let failure =
             places(EngineOptions { models, ..Default::default() }).config(ServeOptions::default()).unwrap_err();
         assert_eq!(failure.to_string(), "error: --models no/such/folder: there is no such folder");
+    }
+
+    #[test]
+    fn the_engine_of_a_command_ends_with_it() {
+        let engine = start(whyglass_engine::Config::default()).unwrap();
+        let held = Arc::clone(&engine);
+        drop(engine);
+        let spec = whyglass_engine::RunSpec {
+            model: String::new(),
+            technique: String::new(),
+            image: whyglass_engine::ImageSource::Encoded(Vec::new().into()),
+            target: None,
+            params: serde_json::Map::new(),
+            seed: None,
+            max_duration: None,
+        };
+        assert_eq!(held.create_runs(vec![spec], Default::default()).unwrap_err().reason, "SHUTTING_DOWN");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! `whyglass serve`: explanations over gRPC, until Ctrl-C or a request to terminate.
 
+use std::sync::Arc;
+
 use whyglass_server::Server;
 use whyglass_server::config::ServeOptions;
 
@@ -18,7 +20,7 @@ pub(crate) fn run(places: &Places, args: Args) -> Result<Exit, Failure> {
     let engine = places::start(config.engine.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(async {
-        let server = Server::bind(&config.serve, engine).await.map_err(Failure::refused)?;
+        let server = Server::bind(&config.serve, Arc::clone(&engine)).await.map_err(Failure::refused)?;
         // On standard output, so that a script can read which port was taken.
         let scheme = if config.serve.tls.is_some() { "https" } else { "http" };
         println!("listening on {scheme}://{}", server.bound_addr());

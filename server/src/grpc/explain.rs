@@ -1,6 +1,6 @@
 //! `ExplainService`: creating runs, watching them, steering them. Every check of a request's meaning is the engine's.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tonic::{Code, Request, Response, Status};
 use whyglass_engine::{Action, CreateOptions, Cursor, RunName, RunSpec, WatchOptions, Watcher};
@@ -17,6 +17,9 @@ use super::state::State;
 use super::status::{from_error, invalid, status};
 use super::stream::{Fed, feed, send_events};
 use super::{artifact, request_id};
+
+/// A frame an hour is no stream any more.
+const MAX_FRAME_INTERVAL: Duration = Duration::from_secs(3600);
 
 #[derive(Clone, Debug)]
 pub(super) struct Explain(pub(super) State);
@@ -81,8 +84,12 @@ fn creation(
 }
 
 fn watch_options(stream: Option<v1::StreamOptions>) -> Result<WatchOptions, Status> {
-    let interval = duration(stream.and_then(|stream| stream.min_frame_interval), "stream.min_frame_interval")?;
-    Ok(WatchOptions { min_frame_interval: interval.unwrap_or_default() })
+    let field = "stream.min_frame_interval";
+    let interval = duration(stream.and_then(|stream| stream.min_frame_interval), field)?.unwrap_or_default();
+    if interval > MAX_FRAME_INTERVAL {
+        return Err(invalid(field, "OUT_OF_RANGE", format!("at most {} s", MAX_FRAME_INTERVAL.as_secs())));
+    }
+    Ok(WatchOptions { min_frame_interval: interval })
 }
 
 #[tonic::async_trait]
@@ -95,15 +102,15 @@ impl ExplainService for Explain {
         self.0.may_begin()?;
         // The transport's own timeout covers the time to the headers only: the run has to be told.
         let deadline = call_deadline(request.metadata())?.map(run_deadline);
-        let called = Instant::now();
+        let deadline = deadline.and_then(|left| Instant::now().checked_add(left));
         let request = request.into_inner();
         let watching = watch_options(request.stream)?;
         let Creation { specs, mut options } =
             creation(request.specs, request.request_id, request.linger, request.group)?;
+        options.deadline = deadline;
         let engine = self.0.engine.clone();
         // Watched before anything else: if the client leaves now, dropping the watcher is what tells the engine.
         let creating = self.0.blocking.engine(move || {
-            options.deadline = deadline.map(|deadline| deadline.saturating_sub(called.elapsed()));
             let runs = engine.create_runs(specs, options)?;
             let cursors: Vec<_> = runs.iter().map(|run| Cursor { run: run.clone(), after_sequence: 0 }).collect();
             let watcher = engine.watch_all(&cursors, watching)?;
@@ -157,7 +164,12 @@ impl ExplainService for Explain {
             None => return Err(invalid("action", "NO_ACTION", "set stop, pause, resume or set_params")),
         };
         let engine = self.0.engine.clone();
-        let info = self.0.blocking.engine(move || engine.control(&name, action)).await?;
+        let info = match action {
+            // A schema is checked, which may take a while.
+            Action::SetParams(_) => self.0.blocking.engine(move || engine.control(&name, action)).await?,
+            // Not behind models that are being loaded: a stop is felt at once.
+            _ => engine.control(&name, action).map_err(from_error)?,
+        };
         Ok(Response::new(v1::ControlRunResponse { run: Some(run(&info)) }))
     }
 

@@ -123,6 +123,65 @@ async fn the_calls_own_deadline_ends_the_run_with_its_best_so_far() {
 }
 
 #[tokio::test]
+async fn the_time_in_which_a_model_was_loaded_counts_towards_the_calls_deadline() {
+    let fixture = Fixture::start().await;
+    fixture.add_slow_model("slow", 700);
+    let mut request = tonic::Request::new(explain(vec![v1::RunSpec { model: "slow".to_owned(), ..endless() }]));
+    request.set_timeout(Duration::from_millis(1200));
+    let asked = Instant::now();
+    let mut stream = fixture.explainer().await.explain(request).await.unwrap().into_inner();
+    accepted(&mut stream).await;
+    let end = finished(&rest(&mut stream).await).clone();
+    assert_eq!(reason(&end.status.unwrap()), "DEADLINE");
+    assert!(asked.elapsed() < Duration::from_millis(1200), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_models_that_are_being_loaded() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.explainer().await.explain(explain(vec![endless()])).await.unwrap().into_inner();
+    let run = accepted(&mut stream).await.runs[0].clone();
+    fixture.add_slow_model("slow", 2000);
+    let loading: Vec<_> = (0..9)
+        .map(|_| {
+            let channel = fixture.url();
+            tokio::spawn(async move {
+                let mut client = whyglass_server::client::Client::connect(&channel, None).await.unwrap();
+                client.layers("slow").await.unwrap()
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let asked = Instant::now();
+    fixture.client().await.control(&run, STOP).await.unwrap();
+    assert!(asked.elapsed() < Duration::from_millis(1000), "{:?}", asked.elapsed());
+    for layers in loading {
+        layers.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_waits_says_its_parameters_and_one_that_runs_says_those_of_now() {
+    let fixture = Fixture::with(whyglass_engine::Limits { slots: 1, ..Default::default() }, |_| {}).await;
+    let mut client = fixture.client().await;
+    let [running, waiting] = [(); 2].map(|()| explain(vec![sweep(100)]));
+    let mut stream = fixture.explainer().await.explain(running).await.unwrap().into_inner();
+    let running = accepted(&mut stream).await.runs[0].clone();
+    let mut other = fixture.explainer().await.explain(waiting).await.unwrap().into_inner();
+    let waiting = accepted(&mut other).await.runs[0].clone();
+    let of = |run: v1::Run, name: &str| run.spec.unwrap().params.unwrap().fields[name].kind.clone();
+    assert_eq!(of(client.run(&waiting).await.unwrap(), "delay_ms"), Some(Kind::NumberValue(100.0)));
+    until(&mut stream, is_tiles).await;
+    let params = whyglass_server::grpc::convert::from_json(serde_json::json!({"gain": 3}).as_object().unwrap());
+    let set = Action::SetParams(v1::control_run_request::SetParams { params: Some(params) });
+    client.control(&running, set).await.unwrap();
+    assert_eq!(of(client.run(&running).await.unwrap(), "gain"), Some(Kind::NumberValue(3.0)));
+    for run in [running, waiting] {
+        client.control(&run, STOP).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_runs_own_limit_ends_it_likewise() {
     let fixture = Fixture::start().await;
     let max_duration = Some(prost_types::Duration { seconds: 0, nanos: 300_000_000 });

@@ -15,6 +15,7 @@ use whyglass_proto::v1::RunState;
 use whyglass_proto::v1::catalog_service_client::CatalogServiceClient;
 use whyglass_proto::v1::explain_service_client::ExplainServiceClient;
 use whyglass_proto::v1::run_event::Event;
+use whyglass_server::client::Client;
 use whyglass_server::config::{ServeConfig, Tls};
 use whyglass_server::{ServeError, Server};
 
@@ -173,7 +174,8 @@ async fn tls_works_and_a_handshake_that_stops_halfway_is_ended() {
     let folder = tempfile::tempdir().unwrap();
     let own = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let tls = Tls { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
-    std::fs::write(&tls.cert, own.cert.pem()).unwrap();
+    let cert = tls.cert.clone();
+    std::fs::write(&cert, own.cert.pem()).unwrap();
     std::fs::write(&tls.key, own.signing_key.serialize_pem()).unwrap();
     let fixture = Fixture::with(Limits::default(), |config| {
         config.tls = Some(tls);
@@ -187,6 +189,11 @@ async fn tls_works_and_a_handshake_that_stops_halfway_is_ended() {
     let stream = stream.as_mut().unwrap().get_mut();
     accepted(stream).await;
     assert!(finished(&rest(stream).await).complete);
+
+    // As the command line does it, with the file.
+    let mut client =
+        Client::connect(&format!("https://localhost:{}", fixture.address.port()), Some(&cert)).await.unwrap();
+    assert!(!client.techniques(None).await.unwrap().is_empty());
 
     // The beginning of a ClientHello, and then nothing.
     let mut parked = TcpStream::connect(fixture.address).await.unwrap();

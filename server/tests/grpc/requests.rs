@@ -69,6 +69,13 @@ async fn what_surrounds_the_specs_is_checked_too() {
             },
             "stream.min_frame_interval",
         ),
+        (
+            v1::ExplainRequest {
+                stream: Some(v1::StreamOptions { min_frame_interval: crate::support::seconds(i64::MAX) }),
+                ..explain(vec![sweep(0)])
+            },
+            "stream.min_frame_interval",
+        ),
     ];
     for (bad, at) in table {
         let refused = client.explain(bad).await.unwrap_err();

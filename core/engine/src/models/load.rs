@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use whyglass_abi::safe::str_from;
 use whyglass_abi::{WG_OK, WgModel, WgStr};
 use whyglass_imaging::Fit;
@@ -12,6 +12,7 @@ use super::folder::Source;
 use super::{LoadedModel, ModelInfo, ModelState, groups};
 use crate::call::{Call, Silent};
 use crate::error::{Error, Result};
+use crate::gate::Gate;
 use crate::json::{ModelDescriptor, Normalization};
 use crate::plugins::Backend;
 use crate::plugins::registry::Registry;
@@ -41,6 +42,7 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how
     let options =
         serde_json::to_string(&options).map_err(|error| Error::internal("LOAD_OPTIONS", error.to_string()))?;
 
+    let inside = backend.enter()?;
     let call = Call::new(Silent::new(&source.name), how.threads);
     let table = open(&backend, &call, &path, &options)?;
     // From here on the model is unloaded by its `Drop`, whatever goes wrong.
@@ -54,8 +56,8 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how
         backend,
         table,
         disabled: Mutex::new(None),
-        running: Mutex::new(0),
-        returned: Condvar::new(),
+        calls: Gate::new(0),
+        loaded: Mutex::new(Some(inside)),
     };
     if model.table.run.is_none() {
         return Err(broken(source, "the back end returned a model without a run function".to_owned()));
@@ -82,6 +84,7 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how
     model.json =
         serde_json::to_string(&descriptor).map_err(|error| Error::internal("DESCRIPTOR", error.to_string()))?;
     model.notices.extend(notice(source, how.normalization));
+    model.calls = Gate::new(descriptor.concurrency);
     model.descriptor = Arc::new(descriptor);
     model.info.state = ModelState::Ready;
     model.info.descriptor = Some(Arc::clone(&model.descriptor));

@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use whyglass_abi::safe::OwnedTensor;
 use whyglass_abi::{
     WG_CANCELLED, WG_FAILED_PRECONDITION, WG_INTERNAL, WG_OK, WG_PANIC, WgCall, WgModel, WgOwned, WgStatus,
@@ -12,8 +12,9 @@ use whyglass_abi::{
 use whyglass_imaging::Fit;
 
 use super::ModelInfo;
-use crate::call::{Call, Sink};
+use crate::call::Call;
 use crate::error::{Error, Result};
+use crate::gate::{Gate, Inside};
 use crate::json::ModelDescriptor;
 use crate::plugins::Backend;
 use crate::scores::Link;
@@ -31,11 +32,13 @@ pub struct LoadedModel {
     pub(super) backend: Arc<Backend>,
     pub(super) table: WgModel,
     pub(super) disabled: Mutex<Option<String>>,
-    pub(super) running: Mutex<u32>,
-    pub(super) returned: Condvar,
+    /// As many calls at a time as the descriptor allows.
+    pub(super) calls: Arc<Gate>,
+    /// The back end's plugin is in use until this is unloaded; then it is gone.
+    pub(super) loaded: Mutex<Option<Inside>>,
 }
 
-// SAFETY: `run` and `vjp` are tagged [concurrent], the limit that the descriptor names is kept by `enter`.
+// SAFETY: `run` and `vjp` are tagged [concurrent], the limit that the descriptor names is kept by `calls`.
 unsafe impl Send for LoadedModel {}
 // SAFETY: as above.
 unsafe impl Sync for LoadedModel {}
@@ -48,10 +51,7 @@ impl std::fmt::Debug for LoadedModel {
 
 impl Drop for LoadedModel {
     fn drop(&mut self) {
-        if let Some(unload) = self.backend.table.unload {
-            // SAFETY: the table that `load` has filled; nobody else holds it, so its last call has returned.
-            unsafe { unload(&raw mut self.table) };
-        }
+        self.unload();
     }
 }
 
@@ -110,6 +110,24 @@ impl LoadedModel {
         self.disabled.lock().clone()
     }
 
+    /// Ends it: no call enters any more. One that is inside still returns, and the model is unloaded when its last user
+    /// has gone; else it is now.
+    pub(crate) fn close(&self) {
+        if self.calls.close() {
+            self.unload();
+        }
+    }
+
+    /// No call is inside, and none will be.
+    fn unload(&self) {
+        let Some(_until_then) = self.loaded.lock().take() else { return };
+        if let Some(unload) = self.backend.table.unload {
+            let mut table = WgModel { ..self.table };
+            // SAFETY: what `load` has filled in; its last call has returned, and this is the only time.
+            unsafe { unload(&raw mut table) };
+        }
+    }
+
     pub(crate) fn has_vjp(&self) -> bool {
         self.table.vjp.is_some()
     }
@@ -153,14 +171,19 @@ impl LoadedModel {
             call.fail(error);
             return WG_FAILED_PRECONDITION;
         }
-        if call.sink().checkpoint() || !self.enter(call.sink()) {
+        if call.sink().checkpoint() {
             return WG_CANCELLED;
         }
+        let Some(inside) = self.calls.enter(|| call.sink().is_cancelled()) else { return WG_CANCELLED };
         call.sink().model_entered();
         since.set(Instant::now());
         let status = body(&self.table, &call.model_table(), out.as_mut_ptr());
-        self.leave();
+        drop(inside);
         call.sink().model_returned(rows, since.get().elapsed());
+        if status != WG_OK {
+            // Not released: what a failed call leaves behind may have been freed by whoever failed.
+            out.fill_with(|| WgOwned::EMPTY);
+        }
         match status {
             WG_OK => self.checked(call, out),
             WG_PANIC => {
@@ -192,29 +215,6 @@ impl LoadedModel {
         let message = format!("the model '{}' returned a bad tensor {index}: {violation}", self.name());
         call.fail(Error::internal("BAD_TENSOR", message));
         WG_INTERNAL
-    }
-
-    /// Waits while as many calls run as the model takes. False: cancelled.
-    fn enter(&self, sink: &dyn Sink) -> bool {
-        let limit = match self.descriptor.concurrency {
-            0 => u32::MAX,
-            limit => limit,
-        };
-        let mut running = self.running.lock();
-        while *running >= limit {
-            // Whoever cancels does not know that we wait here, so look now and then.
-            self.returned.wait_for(&mut running, Duration::from_millis(100));
-            if sink.is_cancelled() {
-                return false;
-            }
-        }
-        *running += 1;
-        true
-    }
-
-    fn leave(&self) {
-        *self.running.lock() -= 1;
-        self.returned.notify_one();
     }
 
     /// The logits of one picture, 3×H×W at the input's size.

@@ -91,6 +91,9 @@ unsafe fn outs<'a>(out: *mut WgOwned, count: usize) -> Result<&'a mut [WgOwned],
     if count == 0 {
         return Ok(&mut []);
     }
+    if count > isize::MAX as usize / size_of::<WgOwned>() {
+        return Err(Violation::TooLong { what: "the out entries" });
+    }
     if out.is_null() {
         return Err(Violation::Null { what: "the out entries" });
     }
@@ -114,16 +117,19 @@ unsafe extern "C" fn run(
     n_fetches: usize,
     out: *mut WgOwned,
 ) -> WgStatus {
+    // SAFETY: the technique lends its entries until the call returns. Emptied first, so that they are right whatever
+    // happens next.
+    let out = unsafe { outs(out, n_fetches) };
     // SAFETY: a technique hands back the `self` that it was given, while its call runs.
     let Some(proxy) = (unsafe { behind(this) }) else { return WG_INVALID_ARGUMENT };
     let checked = (|| {
+        let out = out.map_err(invalid)?;
         few(n_feeds.saturating_add(n_fetches))?;
         // SAFETY: the technique lends all of this until the call returns.
-        unsafe {
-            let rows = proxy.feeds(feeds, n_feeds)?;
-            proxy.names(fetches, n_fetches, "fetch")?;
-            Ok((rows, outs(out, n_fetches).map_err(invalid)?))
-        }
+        let rows = unsafe { proxy.feeds(feeds, n_feeds) }?;
+        // SAFETY: as above.
+        unsafe { proxy.names(fetches, n_fetches, "fetch") }?;
+        Ok((rows, out))
     })();
     match checked {
         Ok((rows, out)) => proxy.model.invoke(&proxy.call, rows, out, |table, call, out| match table.run {
@@ -142,6 +148,8 @@ unsafe extern "C" fn vjp(this: *mut c_void, _call: *const WgCall, vjp: *const Wg
         // SAFETY: the technique lends all of this until the call returns.
         unsafe {
             let query = table_from(vjp).map_err(invalid)?;
+            // Emptied first, as in `run`.
+            let out = outs(out, query.n_wrt.saturating_add(query.n_fetches)).map_err(invalid)?;
             few(query
                 .n_feeds
                 .saturating_add(query.n_cotangents)
@@ -151,7 +159,7 @@ unsafe extern "C" fn vjp(this: *mut c_void, _call: *const WgCall, vjp: *const Wg
             proxy.cotangents(query.cotangents, query.n_cotangents)?;
             proxy.names(query.wrt, query.n_wrt, "wrt")?;
             proxy.names(query.fetches, query.n_fetches, "fetch")?;
-            Ok((rows, outs(out, query.n_wrt + query.n_fetches).map_err(invalid)?))
+            Ok((rows, out))
         }
     })();
     match checked {

@@ -86,6 +86,16 @@ impl Registry {
         loaded
     }
 
+    /// Ends every model; see [`LoadedModel::close`].
+    pub(crate) fn close(&self) {
+        let entries: Vec<Arc<Entry>> = self.entries.lock().values().cloned().collect();
+        for entry in entries {
+            if let State::Ready(model) = &*entry.state.lock() {
+                model.close();
+            }
+        }
+    }
+
     fn find(&self, name: &str) -> Result<Arc<Entry>> {
         if let Some(entry) = self.entries.lock().get(name) {
             return Ok(Arc::clone(entry));

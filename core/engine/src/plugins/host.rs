@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use whyglass_abi::safe::str_from;
-use whyglass_abi::{WG_ABI_MAJOR, WG_ABI_MINOR, WG_LOG_DEBUG, WG_LOG_ERROR, WG_LOG_INFO, WG_LOG_WARN, WgHost, WgStr};
+use whyglass_abi::{WG_ABI_MAJOR, WG_ABI_MINOR, WG_LOG_DEBUG, WG_LOG_ERROR, WG_LOG_TRACE, WG_LOG_WARN, WgHost, WgStr};
 
 struct Table(WgHost);
 
@@ -35,14 +35,14 @@ unsafe extern "C" fn log(_ctx: *mut c_void, level: u32, target: WgStr, message: 
     }
 }
 
-/// One line of a plugin's log, as ours. A level that is not known is taken for the finest.
+/// One line of a plugin's log, as ours. A level that is not known counts as information.
 pub(crate) fn write(level: u32, plugin: &str, message: &str) {
     match level {
         WG_LOG_ERROR => tracing::error!(plugin, "{message}"),
         WG_LOG_WARN => tracing::warn!(plugin, "{message}"),
-        WG_LOG_INFO => tracing::info!(plugin, "{message}"),
         WG_LOG_DEBUG => tracing::debug!(plugin, "{message}"),
-        _ => tracing::trace!(plugin, "{message}"),
+        WG_LOG_TRACE => tracing::trace!(plugin, "{message}"),
+        _ => tracing::info!(plugin, "{message}"),
     }
 }
 

@@ -10,12 +10,13 @@ use whyglass_abi::WgPlugin;
 use super::tables::{Backend, Offer};
 use super::{PluginInfo, PluginState, Technique, discover, load, manifest, tables};
 use crate::error::{Error, Result};
+use crate::gate::Gate;
 use crate::suggest;
 
 struct Entry {
     info: PluginInfo,
     techniques: Vec<Arc<Technique>>,
-    shutdown: Option<unsafe extern "C" fn()>,
+    shutdown: Option<(unsafe extern "C" fn(), Arc<Gate>)>,
 }
 
 #[derive(Default)]
@@ -82,7 +83,7 @@ impl Registry {
                 info.state = PluginState::Ready;
                 info.techniques = offer.techniques.iter().map(|technique| technique.id.clone()).collect();
                 info.backends = offer.backends.iter().map(|backend| backend.id.clone()).collect();
-                entry.shutdown = offer.shutdown;
+                entry.shutdown = offer.shutdown.map(|shutdown| (shutdown, offer.in_use));
                 for technique in offer.techniques {
                     let technique = Arc::new(technique);
                     entry.techniques.push(Arc::clone(&technique));
@@ -137,12 +138,14 @@ impl Registry {
         })
     }
 
-    /// Calls each plugin's `shutdown`, once. Nothing of a plugin may run any more.
+    /// Calls the `shutdown` of each plugin that nobody is inside of, once. Nobody enters one any more.
     pub(crate) fn shut_down(&self) {
         for entry in &mut self.contents.write().plugins {
-            if let Some(shutdown) = entry.shutdown.take() {
-                // SAFETY: the plugin stays loaded, no call of it is running, and this is the only time.
-                unsafe { shutdown() };
+            match entry.shutdown.take() {
+                // SAFETY: the plugin stays loaded, no call of it is running or will, and this is the only time.
+                Some((shutdown, in_use)) if in_use.close() => unsafe { shutdown() },
+                Some(_) => tracing::warn!(plugin = entry.info.id, "still in use: it is not told of the end"),
+                None => {}
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A plugin's tables, looked at before anything in them is called: sizes, null pointers, ids, descriptors, schemas.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use whyglass_abi::safe::{slice_from, str_from, table_from};
@@ -8,6 +9,7 @@ use whyglass_abi::{WG_ABI_MAJOR, WgBackend, WgExplainer, WgPlugin, WgStr};
 
 use super::manifest::is_kebab_case;
 use super::technique::Technique;
+use crate::gate::{Gate, Inside};
 use crate::json::{BackendDescriptor, ExplainerDescriptor};
 
 /// A back end that may be called.
@@ -16,12 +18,30 @@ pub(crate) struct Backend {
     pub id: String,
     pub descriptor: BackendDescriptor,
     pub table: &'static WgBackend,
+    /// Its plugin's.
+    in_use: Arc<Gate>,
 }
 
 // SAFETY: the table is never written after the plugin has returned it, and `load` is tagged [any thread].
 unsafe impl Send for Backend {}
 // SAFETY: as above.
 unsafe impl Sync for Backend {}
+
+impl Backend {
+    /// What is held while the plugin has something to do for us.
+    ///
+    /// # Errors
+    /// SHUTTING_DOWN.
+    pub(crate) fn enter(&self) -> crate::Result<Inside> {
+        enter(&self.in_use)
+    }
+}
+
+/// Enters a plugin's gate.
+pub(super) fn enter(plugin: &Arc<Gate>) -> crate::Result<Inside> {
+    let closed = || crate::Error::new(crate::Code::Unavailable, "SHUTTING_DOWN", "the plugin has been shut down");
+    plugin.enter(|| false).ok_or_else(closed)
+}
 
 /// What a plugin offers, checked.
 pub(super) struct Offer {
@@ -31,6 +51,8 @@ pub(super) struct Offer {
     pub techniques: Vec<Technique>,
     pub backends: Vec<Backend>,
     pub shutdown: Option<unsafe extern "C" fn()>,
+    /// Everybody who uses anything of it is inside.
+    pub in_use: Arc<Gate>,
 }
 
 /// Checks everything that `plugin` points to.
@@ -51,6 +73,7 @@ pub(super) unsafe fn check(plugin: *const WgPlugin) -> Result<Offer, String> {
     }
     // SAFETY: as above.
     let version = unsafe { text(plugin.version, "the plugin's version") }?;
+    let in_use = Gate::new(0);
     let mut ids = BTreeSet::new();
     let mut techniques = Vec::new();
     // SAFETY: the caller's promise.
@@ -58,7 +81,7 @@ pub(super) unsafe fn check(plugin: *const WgPlugin) -> Result<Offer, String> {
         .map_err(|error| error.to_string())?
     {
         // SAFETY: the caller's promise.
-        let technique = unsafe { explainer(table, &id, &version) }?;
+        let technique = unsafe { explainer(table, &id, &version, &in_use) }?;
         if !ids.insert(technique.id.clone()) {
             return Err(format!("the technique '{}' is listed twice", technique.id));
         }
@@ -71,18 +94,23 @@ pub(super) unsafe fn check(plugin: *const WgPlugin) -> Result<Offer, String> {
         .map_err(|error| error.to_string())?
     {
         // SAFETY: the caller's promise.
-        let backend = unsafe { backend(table) }?;
+        let backend = unsafe { backend(table, &in_use) }?;
         if !ids.insert(backend.id.clone()) {
             return Err(format!("the back end '{}' is listed twice", backend.id));
         }
         backends.push(backend);
     }
-    Ok(Offer { id, version, abi_minor: plugin.abi_minor, techniques, backends, shutdown: plugin.shutdown })
+    Ok(Offer { id, version, abi_minor: plugin.abi_minor, techniques, backends, shutdown: plugin.shutdown, in_use })
 }
 
 /// # Safety
 /// As [`check`].
-unsafe fn explainer(table: *const WgExplainer, plugin: &str, version: &str) -> Result<Technique, String> {
+unsafe fn explainer(
+    table: *const WgExplainer,
+    plugin: &str,
+    version: &str,
+    in_use: &Arc<Gate>,
+) -> Result<Technique, String> {
     // SAFETY: the caller's promise.
     let table: &'static WgExplainer = unsafe { table_from(table) }.map_err(|error| error.to_string())?;
     // SAFETY: the caller's promise.
@@ -92,12 +120,12 @@ unsafe fn explainer(table: *const WgExplainer, plugin: &str, version: &str) -> R
     }
     // SAFETY: the caller's promise.
     let descriptor: ExplainerDescriptor = unsafe { document(table.descriptor, &id) }?;
-    Technique::new(id, descriptor, table, plugin, version)
+    Technique::new(id, descriptor, table, (plugin, version), in_use)
 }
 
 /// # Safety
 /// As [`check`].
-unsafe fn backend(table: *const WgBackend) -> Result<Backend, String> {
+unsafe fn backend(table: *const WgBackend, in_use: &Arc<Gate>) -> Result<Backend, String> {
     // SAFETY: the caller's promise.
     let table: &'static WgBackend = unsafe { table_from(table) }.map_err(|error| error.to_string())?;
     // SAFETY: the caller's promise.
@@ -107,7 +135,7 @@ unsafe fn backend(table: *const WgBackend) -> Result<Backend, String> {
     }
     // SAFETY: the caller's promise.
     let descriptor = unsafe { document(table.descriptor, &id) }?;
-    Ok(Backend { id, descriptor, table })
+    Ok(Backend { id, descriptor, table, in_use: Arc::clone(in_use) })
 }
 
 /// # Safety

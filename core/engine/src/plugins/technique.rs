@@ -1,12 +1,15 @@
 //! One technique: its description, its compiled schema, the table behind it, and whether it may still be used.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use whyglass_abi::WgExplainer;
 
+use super::tables::enter;
 use crate::error::{Error, Result};
+use crate::gate::{Gate, Inside};
 use crate::json::ExplainerDescriptor;
 use crate::params;
 
@@ -24,6 +27,10 @@ pub struct Technique {
     validator: jsonschema::Validator,
     disabled: Mutex<Option<String>>,
     strikes: AtomicU32,
+    /// Its plugin's.
+    in_use: Arc<Gate>,
+    /// As many calls of `explain` at a time as the descriptor allows.
+    calls: Arc<Gate>,
 }
 
 // SAFETY: the table is never written after the plugin has returned it, and its functions may be called from any thread.
@@ -43,8 +50,8 @@ impl Technique {
         id: String,
         descriptor: ExplainerDescriptor,
         table: &'static WgExplainer,
-        plugin: &str,
-        plugin_version: &str,
+        (plugin, plugin_version): (&str, &str),
+        in_use: &Arc<Gate>,
     ) -> Result<Self, String> {
         let mut seen = std::collections::BTreeSet::new();
         for artifact in &descriptor.artifacts {
@@ -61,6 +68,7 @@ impl Technique {
         let validator = jsonschema::draft202012::new(&descriptor.params)
             .map_err(|error| format!("the schema of '{id}' is not valid: {error}"))?;
         let (plugin, plugin_version) = (plugin.to_owned(), plugin_version.to_owned());
+        let calls = Gate::new(descriptor.concurrency);
         let technique = Self {
             id,
             descriptor,
@@ -70,6 +78,8 @@ impl Technique {
             validator,
             disabled: Mutex::new(None),
             strikes: AtomicU32::new(0),
+            in_use: Arc::clone(in_use),
+            calls,
         };
         technique
             .complete(&Map::new())
@@ -98,6 +108,19 @@ impl Technique {
             )
             .at("technique")),
         }
+    }
+
+    /// What is held while any function of it is called.
+    ///
+    /// # Errors
+    /// SHUTTING_DOWN.
+    pub(crate) fn enter(&self) -> Result<Inside> {
+        enter(&self.in_use)
+    }
+
+    /// What is held while it explains: waits for its turn. `None`: `cancelled` came first.
+    pub(crate) fn turn(&self, cancelled: impl Fn() -> bool) -> Option<Inside> {
+        self.calls.enter(cancelled)
     }
 
     pub(crate) fn disable(&self, why: &str) {

@@ -88,7 +88,6 @@ pub enum EventKind {
         reason: String,
         message: String,
     },
-    Heartbeat,
     Finished(Arc<Finished>),
 }
 

@@ -70,6 +70,10 @@ pub(super) fn explain(
     inputs: &[(&str, Tensor)],
 ) -> Result<()> {
     technique.usable()?;
+    let _in_use = technique.enter()?;
+    let Some(_turn) = technique.turn(|| call.sink().is_cancelled()) else {
+        return Err(Error::new(Code::Cancelled, "CANCELLED", "the run is to end"));
+    };
     let text = serde_json::to_string(params).map_err(|error| Error::internal("PARAMS", error.to_string()))?;
     let images = Images::new(call, model.input(), subject.clone());
     let proxy = Proxy::new(model, call);

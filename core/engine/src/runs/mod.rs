@@ -12,6 +12,7 @@ mod inputs;
 mod log;
 mod manifest;
 pub(crate) mod picture;
+mod reading;
 mod resolve;
 pub(crate) mod run;
 pub(crate) mod scheduler;

@@ -69,7 +69,6 @@ pub(super) struct Inner {
     pub threads: u32,
     pub finished: Option<Arc<Finished>>,
     pub expire_time: Option<SystemTime>,
-    pub last_event: Instant,
     /// Grows with each pause and each change of watchers, so that an old timer knows that it is old.
     pub pauses: u64,
     pub watches: u64,
@@ -113,14 +112,13 @@ impl Run {
             threads: 1,
             finished: None,
             expire_time: None,
-            last_event: Instant::now(),
             pauses: 0,
             watches: 0,
             watchers: Vec::new(),
             subject,
             unreadable: BTreeMap::new(),
         };
-        let run = Arc::new_cyclic(|this| Self {
+        Arc::new_cyclic(|this| Self {
             this: this.clone(),
             name,
             number,
@@ -140,9 +138,7 @@ impl Run {
             model_nanos: AtomicU64::new(0),
             in_model: AtomicU32::new(0),
             inner: Mutex::new(inner),
-        });
-        run.after(run.limits.heartbeat, Self::heartbeat);
-        run
+        })
     }
 
     /// Calls `job` after `time`, if the run is still there.
@@ -168,7 +164,6 @@ impl Run {
         let event =
             RunEvent { run: Arc::clone(&self.name), sequence: inner.log.last() + 1, elapsed: self.elapsed(), kind };
         inner.log.push(event);
-        inner.last_event = Instant::now();
         for signal in &inner.watchers {
             signal.notify(usize::MAX);
         }

@@ -39,17 +39,24 @@ impl Scheduler {
         self.state.lock().room_for(count, self.slots, self.queue)
     }
 
-    /// Takes all of `runs` or none. `execute` is called for each on a thread of its own, when its turn has come.
-    pub(crate) fn admit(self: &Arc<Self>, runs: &[Arc<Run>], execute: &Execute) -> Result<()> {
+    /// Takes the `count` runs that `create` gives, or none: it is only asked where there is room. `execute` is called for
+    /// each on a thread of its own, when its turn has come.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        count: usize,
+        execute: &Execute,
+        create: impl FnOnce() -> Vec<Arc<Run>>,
+    ) -> Result<Vec<Arc<Run>>> {
         let mut state = self.state.lock();
-        state.room_for(runs.len(), self.slots, self.queue)?;
+        state.room_for(count, self.slots, self.queue)?;
+        let runs = create();
         state.queue.extend(runs.iter().cloned());
         drop(state);
         self.pump(execute);
         for run in self.state.lock().queue.iter().filter(|waiting| runs.iter().any(|run| Arc::ptr_eq(run, waiting))) {
             run.note_queued();
         }
-        Ok(())
+        Ok(runs)
     }
 
     /// Takes a run out of the queue.
@@ -98,9 +105,9 @@ impl Scheduler {
         }
     }
 
-    /// Takes no more runs.
-    pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
+    /// Takes no more runs. False: it took none before either.
+    pub(crate) fn close(&self) -> bool {
+        !std::mem::replace(&mut self.state.lock().closed, true)
     }
 
     /// Waits until nothing runs or waits. False: the time was over first.
@@ -136,7 +143,7 @@ impl State {
         Ok(())
     }
 
-    /// The first run in the queue whose technique takes another call.
+    /// The first run in the queue whose technique takes another call, so that no slot is taken by one that waits.
     fn take(&mut self) -> Option<Arc<Run>> {
         let index = self.queue.iter().position(|run| {
             let limit = run.spec.technique.descriptor.concurrency;
@@ -144,5 +151,21 @@ impl State {
             limit == 0 || running < limit
         })?;
         self.queue.remove(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_even_created() {
+        let scheduler = Arc::new(Scheduler::new(1, 2));
+        let execute: Execute = Arc::new(|_, _| ());
+        let refused = |count| scheduler.admit(count, &execute, || panic!("created")).map(|runs| runs.len());
+        assert_eq!(refused(4).unwrap_err().reason, "QUEUE_FULL");
+        assert_eq!(scheduler.admit(3, &execute, Vec::new).unwrap().len(), 0);
+        assert!(scheduler.close() && !scheduler.close());
+        assert_eq!(refused(1).unwrap_err().reason, "SHUTTING_DOWN");
     }
 }

@@ -1,7 +1,7 @@
 //! What a caller asks for, as it comes from outside: nothing in here has been checked.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -56,8 +56,8 @@ pub struct CreateOptions {
     pub linger: Duration,
     /// Runs that are watched together. Empty: none.
     pub group: String,
-    /// Counted from now, time in the queue included; the run ends with its best result so far.
-    pub deadline: Option<Duration>,
+    /// When the run ends with its best result so far, wherever it is by then: in the queue too.
+    pub deadline: Option<Instant>,
 }
 
 /// What may be done to a run.

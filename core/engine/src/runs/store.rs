@@ -30,18 +30,21 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) fn next_number(&self) -> u64 {
+    /// Takes in what `make` makes of each part and its number. Numbers are given in one go with the runs that bear them,
+    /// so that whoever has seen a number has seen every run before it.
+    pub(crate) fn add<T>(&self, parts: Vec<T>, make: impl Fn(T, u64) -> Arc<Run>) -> Vec<Arc<Run>> {
         let mut runs = self.runs.lock();
-        runs.newest += 1;
-        runs.newest
-    }
-
-    pub(crate) fn add(&self, run: &Arc<Run>) {
-        let mut runs = self.runs.lock();
-        runs.numbers.insert(Arc::clone(&run.name), run.number);
-        runs.by_number.insert(run.number, Arc::clone(run));
+        let mut added = Vec::with_capacity(parts.len());
+        for part in parts {
+            runs.newest += 1;
+            let run = make(part, runs.newest);
+            runs.numbers.insert(Arc::clone(&run.name), run.number);
+            runs.by_number.insert(run.number, Arc::clone(&run));
+            added.push(run);
+        }
         drop(runs);
-        self.notify_group(&run.group);
+        added.iter().for_each(|run| self.notify_group(&run.group));
+        added
     }
 
     /// # Errors

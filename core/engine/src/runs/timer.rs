@@ -1,4 +1,4 @@
-//! One thread for everything that happens at a time: deadlines, heartbeats, lingering, giving up on a plugin.
+//! One thread for everything that happens at a time: deadlines, lingering, giving up on a plugin.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

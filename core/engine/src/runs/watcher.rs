@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use event_listener::{EventListener, Listener as _};
 
 use super::event::{EventKind, RunEvent};
-use super::log::Seen;
+use super::reading::Seen;
 use super::run::{Run, Signal};
 use super::store::Store;
 use super::watching::Turn;

@@ -1,11 +1,11 @@
-//! A run as its watchers see it: the next event after a position, signs of life, and what happens when nobody is left.
+//! A run as its watchers see it: the next event after a position, and what happens when nobody is left.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::ending::Cause;
 use super::event::{EventKind, Keyframe, RunEvent};
-use super::log::{Next, Reader};
+use super::reading::{Next, Reader};
 use super::run::{Run, Signal};
 use super::watcher::Position;
 
@@ -17,31 +17,19 @@ pub(super) enum Turn {
 }
 
 impl Run {
-    /// Says that it lives, where nothing else has for a while.
-    pub(super) fn heartbeat(self: &Arc<Self>) {
-        let mut inner = self.lock();
-        if inner.state.is_final() {
-            return;
-        }
-        let silent = inner.last_event.elapsed();
-        let wait = if silent >= self.limits.heartbeat {
-            self.push(&mut inner, EventKind::Heartbeat);
-            self.limits.heartbeat
-        } else {
-            self.limits.heartbeat - silent
-        };
-        drop(inner);
-        self.after(wait, Self::heartbeat);
-    }
-
     /// The next event after `position`, which moves there.
     pub(super) fn next(&self, position: &mut Position, interval: Duration) -> Turn {
         let inner = self.lock();
         if inner.state.is_final() && position.after >= inner.log.last() {
             return Turn::Ended;
         }
-        let reader =
-            Reader { after: position.after, interval, seen: &position.seen, event_bytes: self.limits.event_bytes };
+        let reader = Reader {
+            after: position.after,
+            interval,
+            seen: &position.seen,
+            event_bytes: self.limits.event_bytes,
+            event_bytes_hard: self.limits.event_bytes_hard,
+        };
         let (mut event, through, skipped) = match inner.log.next(&reader, &inner.artifacts) {
             Next::Nothing(wake) => {
                 if wake.is_none() {

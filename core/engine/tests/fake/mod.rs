@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::ptr::null_mut;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use whyglass_abi::{WG_ABI_MAJOR, WG_ABI_MINOR, WgHost, WgStr};
@@ -27,11 +28,11 @@ pub struct Fake {
     pub folder: tempfile::TempDir,
 }
 
-/// An engine with the models `net`, `slow` (20 ms a call), `one-by-one` (slow, one call at a time), `no-gradients`,
+/// An engine with the models `net`, `slow` (20 ms a call), `slow-to-load` (300 ms, once), `one-by-one` (slow, one call at a time), `no-gradients`,
 /// `panics` and `broken`, and the techniques below.
 pub fn engine(limits: Limits) -> Fake {
     let folder = tempfile::tempdir().unwrap();
-    for name in ["net", "slow", "one-by-one", "no-gradients", "panics", "broken"] {
+    for name in ["net", "slow", "slow-to-load", "one-by-one", "no-gradients", "panics", "broken"] {
         let model = folder.path().join(name);
         std::fs::create_dir(&model).unwrap();
         std::fs::write(model.join("model.toml"), format!("title = 'The {name}'\nfile = 'model.fake'\n")).unwrap();
@@ -67,6 +68,7 @@ pub fn register(engine: &Engine) {
             .explainer(Twice)
             .explainer(Gradient)
             .explainer(Tally)
+            .explainer(Alone)
     };
     // SAFETY: the host lives for ever, and so do the tables that the SDK makes.
     let info = unsafe { engine.register(entry(&EXPORTED, host, build)) };
@@ -168,7 +170,6 @@ pub fn kind(kind: &EventKind) -> &'static str {
         EventKind::Tiles(_) => "tiles",
         EventKind::Metrics(_) => "metrics",
         EventKind::Notice { .. } => "notice",
-        EventKind::Heartbeat => "heartbeat",
         EventKind::Finished(_) => "finished",
     }
 }
@@ -187,6 +188,9 @@ impl Backend for Loader {
         let manner = std::fs::read_to_string(path).map_err(|error| Error::internal(error.to_string()))?;
         if manner == "broken" {
             return Err(Error::invalid_argument("file", "it is broken on purpose"));
+        }
+        if manner == "slow-to-load" {
+            std::thread::sleep(Duration::from_millis(300));
         }
         let inner = conv_net(SIDE as u32, SIDE as u32);
         let mut descriptor = inner.descriptor().clone();
@@ -306,6 +310,28 @@ impl Explainer for Stubborn {
         std::thread::sleep(Duration::from_millis(600));
         let _ = call.map("map").keyframe(TensorView::new(&[1, 1], &[8.0]), &meta);
         Ok(())
+    }
+}
+
+/// One call of it at a time; the map is how many there were.
+struct Alone;
+
+impl Explainer for Alone {
+    type Params = NoParams;
+    const ID: &'static str = "alone";
+
+    fn descriptor(&self) -> json::ExplainerDescriptor {
+        let artifacts = vec![artifact("map", Kind::Map)];
+        json::ExplainerDescriptor { artifacts, concurrency: 1, ..Default::default() }
+    }
+
+    fn explain(&self, call: &Call<'_>, _: &dyn Model, _: &Request<'_>, _: &NoParams) -> Result<()> {
+        static INSIDE: AtomicU32 = AtomicU32::new(0);
+        let inside = INSIDE.fetch_add(1, Ordering::SeqCst) + 1;
+        std::thread::sleep(Duration::from_millis(50));
+        INSIDE.fetch_sub(1, Ordering::SeqCst);
+        let meta = json::MapMeta { cell: [1.0, 1.0], ..Default::default() };
+        call.map("map").keyframe(TensorView::new(&[1, 1], &[inside as f32]), &meta)
     }
 }
 

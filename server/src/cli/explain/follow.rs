@@ -5,23 +5,28 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use whyglass_engine::{EventKind, Finished, RunEvent, RunName, RunSpec, RunState};
+use whyglass_engine::{Code, Error, EventKind, Finished, RunEvent, RunName, RunSpec, RunState};
 use whyglass_imaging::{Picture, Sheet, SheetRow};
+use whyglass_server::grpc::MAX_REQUEST_BYTES;
 
 use super::figures::{Caption, Style, png};
 use super::folder::Folder;
 use super::frames::Frames;
 use super::interrupt::Interrupt;
 use super::params::{Params, Targets};
-use super::plan::{Job, Plan};
+use super::plan::{Job, Plan, Subject};
 use super::progress::{Display, Meter};
 use super::report::{Document, Story, exit, is_picture, write_artifact};
 use super::runner::Runner;
 use crate::cli::classify::percent;
 use crate::cli::failure::{Exit, Failure};
 
-/// How many runs are asked for at a time; an engine's queue takes them all.
+/// How many runs are asked for at a time; an engine's queue takes them all, if nobody else is there.
 const AT_ONCE: usize = 32;
+/// The most bytes of pictures in one request: what surrounds them has room in a server's limit too.
+const PICTURE_BYTES: usize = MAX_REQUEST_BYTES - (1 << 20);
+/// The longest wait before a full queue is asked again.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// What all runs have in common.
 pub(crate) struct Request<'a> {
@@ -54,11 +59,22 @@ pub(crate) fn run_all(
 ) -> Result<Vec<JobResult>, Failure> {
     let session = Session { runner, plan, request, folder, style };
     let mut results = Vec::new();
-    for jobs in plan.jobs.chunks(AT_ONCE) {
+    let mut waiting = requests(plan);
+    waiting.reverse();
+    while let Some(jobs) = waiting.pop() {
         if interrupt.pressed() {
             break;
         }
-        results.extend(session.run(jobs, interrupt)?);
+        match session.begin(jobs) {
+            Ok((captions, names)) => results.extend(session.follow(jobs, captions, &names, interrupt)?),
+            Err(Error { code: Code::ResourceExhausted, retry_after: Some(pause), .. }) => {
+                // Whoever asks for less is let in sooner.
+                let (first, second) = jobs.split_at(jobs.len().div_ceil(2));
+                waiting.extend([second, first].into_iter().filter(|jobs| !jobs.is_empty()));
+                std::thread::sleep(pause.min(PAUSE));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     if plan.jobs.len() > 1 {
         let path = folder.write("sheet.png", &png(&sheet(plan, &results).render())?)?;
@@ -67,6 +83,28 @@ pub(crate) fn run_all(
         }
     }
     Ok(results)
+}
+
+/// The jobs in their order, as many together as one request takes.
+fn requests(plan: &Plan) -> Vec<&[Job]> {
+    let size = |job: &Job| match &plan.subjects[job.subject] {
+        Subject::Picture(file) => file.encoded.len(),
+        Subject::Dataset(name) => name.len(),
+    };
+    let (mut requests, mut rest) = (Vec::new(), &plan.jobs[..]);
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |job: &&Job| {
+            bytes += size(job);
+            bytes <= PICTURE_BYTES
+        };
+        // One that is too large by itself is the server's to refuse.
+        let count = rest.iter().take(AT_ONCE).take_while(fits).count().max(1);
+        let (request, others) = rest.split_at(count);
+        requests.push(request);
+        rest = others;
+    }
+    requests
 }
 
 struct Session<'a> {
@@ -88,18 +126,29 @@ struct Active<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn run(&self, jobs: &'a [Job], interrupt: &Interrupt) -> Result<Vec<JobResult>, Failure> {
-        let captions = jobs.iter().map(|job| self.caption(job)).collect::<Result<Vec<_>, _>>()?;
-        let names = self.runner.create(jobs.iter().map(|job| self.spec(job)).collect())?;
-        interrupt.watch_over(&names, self.runner);
+    /// Creates the runs of `jobs`.
+    fn begin(&self, jobs: &[Job]) -> Result<(Vec<Caption>, Vec<RunName>), Error> {
+        let captions = jobs.iter().map(|job| self.caption(job)).collect::<Result<_, _>>()?;
+        Ok((captions, self.runner.create(jobs.iter().map(|job| self.spec(job)).collect())?))
+    }
+
+    /// Follows the runs of `jobs` to their ends.
+    fn follow(
+        &self,
+        jobs: &'a [Job],
+        captions: Vec<Caption>,
+        names: &[RunName],
+        interrupt: &Interrupt,
+    ) -> Result<Vec<JobResult>, Failure> {
+        interrupt.watch_over(names, self.runner);
         let display = Display::new(self.request.quiet);
         let mut active: HashMap<RunName, Active<'_>> = HashMap::new();
-        for (index, ((job, caption), name)) in jobs.iter().zip(captions).zip(&names).enumerate() {
+        for (index, ((job, caption), name)) in jobs.iter().zip(captions).zip(names).enumerate() {
             let meter = display.run(self.title(job));
             let (story, frames) = (Story::default(), Frames::default());
             active.insert(name.clone(), Active { index, job, caption, story, frames, meter });
         }
-        let mut events = self.runner.watch(&names)?;
+        let mut events = self.runner.watch(names)?;
         let mut results: Vec<Option<JobResult>> = jobs.iter().map(|_| None).collect();
         while let Some(event) = events.next()? {
             let Some(run) = active.get_mut(&*event.run) else { continue };
@@ -181,7 +230,7 @@ impl<'a> Session<'a> {
         Ok(JobResult { document, exit, figure: shown })
     }
 
-    fn caption(&self, job: &Job) -> Result<Caption, Failure> {
+    fn caption(&self, job: &Job) -> Result<Caption, Error> {
         let descriptor = self.runner.technique(&job.technique)?;
         let technique = if descriptor.title.is_empty() { job.technique.clone() } else { descriptor.title };
         let model = self.runner.model_title(&job.model);

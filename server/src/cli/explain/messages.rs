@@ -31,7 +31,8 @@ fn from_status(status: &Status) -> Error {
         || (String::new(), status.message().to_owned()),
         |violation| (violation.field, violation.description),
     );
-    Error::new(code(status.code() as i32), &reason, message).at(field)
+    let retry_after = details.retry_info().and_then(|info| info.retry_delay);
+    Error { retry_after, ..Error::new(code(status.code() as i32), &reason, message).at(field) }
 }
 
 fn code(number: i32) -> Code {

@@ -83,9 +83,12 @@ pub(crate) struct Args {
     alpha: f64,
     #[command(flatten)]
     normalize: Normalize,
-    /// Let this server do it: http://127.0.0.1:50051
+    /// Let this server do it: http://127.0.0.1:50051, https://host:port
     #[arg(long, value_name = "URL")]
     server: Option<String>,
+    /// The certificate (PEM) that the server's is signed by; for a server on https.
+    #[arg(long, value_name = "FILE", requires = "server")]
+    server_ca: Option<PathBuf>,
     /// Print result.json (several: an array) on standard output, and nothing else there.
     #[arg(long)]
     json: bool,
@@ -129,9 +132,13 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::refused(why));
     }
     let folder = Folder::create(&args.out)?;
+    let mut in_process = None;
     let runner: Arc<dyn Runner> = match &args.server {
-        Some(url) => Arc::new(remote::Remote::connect(url)?),
-        None => Arc::new(local::Local::new(places.engine_with(&args.normalize)?)),
+        Some(url) => Arc::new(remote::Remote::connect(url, args.server_ca.as_deref())?),
+        None => {
+            let engine = in_process.insert(places.engine_with(&args.normalize)?);
+            Arc::new(local::Local::new(Arc::clone(engine)))
+        }
     };
     let look = figures::Style { colormap: args.colormap, alpha: args.alpha };
     let request = follow::Request {

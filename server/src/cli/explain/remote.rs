@@ -1,13 +1,14 @@
 //! Runs on a server: the client's calls, made blocking, and its messages turned into the engine's values (`messages`).
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use whyglass_engine::json::{ArtifactDescriptor, ArtifactKind, ExplainerDescriptor};
 use whyglass_engine::{
-    ArtifactMeta, ArtifactState, Code, Error, EventKind, ImageSource, RunEvent, RunName, RunSpec, Target, Tensor,
+    ArtifactMeta, ArtifactState, Code, Error, ImageSource, RunEvent, RunName, RunSpec, Target, Tensor,
 };
 use whyglass_proto::v1;
 use whyglass_server::client::{Client, Explanation};
@@ -43,13 +44,23 @@ struct Announced {
 }
 
 impl Remote {
-    /// Connects and asks what there is.
-    pub(crate) fn connect(url: &str) -> Result<Self, Failure> {
+    /// Connects and asks what there is. `authority` is what a server on https has its certificate from.
+    pub(crate) fn connect(url: &str, authority: Option<&Path>) -> Result<Self, Failure> {
+        match (url.starts_with("https://"), authority) {
+            (true, None) => {
+                let advice = "give --server-ca FILE, the certificate (PEM) that the server's is signed by";
+                return Err(Failure::refused(format!("--server {url}: {advice}")));
+            }
+            (false, Some(_)) => {
+                return Err(Failure::refused(format!("--server-ca is for a server on https, not for {url}")));
+            }
+            _ => {}
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(Failure::failed)?;
         let (client, techniques, models) = runtime
             .block_on(async {
-                let mut client = Client::connect(url, None).await?;
+                let mut client = Client::connect(url, authority).await?;
                 let techniques = client.techniques(None).await?;
                 let models = client.models().await?;
                 Ok::<_, whyglass_server::client::ClientError>((client, techniques, models))
@@ -149,7 +160,6 @@ impl Events for RemoteEvents {
             }
             // What this program does not know (a newer server's events) is passed over.
             if let Some(event) = messages::event(message)? {
-                debug_assert!(!matches!(event.kind, EventKind::Heartbeat));
                 return Ok(Some(Arc::new(event)));
             }
         }

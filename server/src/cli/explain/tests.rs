@@ -26,11 +26,15 @@ struct Fake {
     states: Vec<RunState>,
     specs: Mutex<Vec<RunSpec>>,
     refusal: Option<Error>,
+    /// How many runs have a place; one request more is refused for now.
+    places: usize,
+    /// How many runs each request that was let in asked for.
+    requests: Mutex<Vec<usize>>,
 }
 
 impl Fake {
     fn ending(states: &[RunState]) -> Self {
-        Self { states: states.to_vec(), specs: Mutex::default(), refusal: None }
+        Self { states: states.to_vec(), specs: Mutex::default(), refusal: None, places: 99, requests: Mutex::default() }
     }
 }
 
@@ -60,6 +64,11 @@ impl Runner for Fake {
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }
+        if specs.len() > self.places {
+            let full = Error::new(Code::ResourceExhausted, "QUEUE_FULL", "try again later");
+            return Err(Error { retry_after: Some(Duration::from_millis(1)), ..full });
+        }
+        self.requests.lock().unwrap().push(specs.len());
         let names = (0..specs.len()).map(|number| number.to_string()).collect();
         self.specs.lock().unwrap().extend(specs);
         Ok(names)
@@ -231,6 +240,29 @@ fn the_same_runs_leave_the_same_bytes() {
         let bytes = |out: &tempfile::TempDir| std::fs::read(out.path().join(file)).unwrap();
         assert_eq!(bytes(&one), bytes(&other), "{file}");
     }
+}
+
+#[test]
+fn a_full_queue_is_asked_for_less_and_the_pictures_of_one_request_have_room_in_it() {
+    let out = tempfile::tempdir().unwrap();
+    let fake = Fake { places: 2, ..Fake::ending(&[RunState::Succeeded; 32]) };
+    let results = explain(&fake, &plan(7), out.path(), false).unwrap();
+    assert_eq!((results.len(), &fake.requests.lock().unwrap()[..]), (7, &[2, 2, 2, 1][..]));
+    let named = |number: usize| json_of(&out.path().join(format!("p{number}/m/fake/result.json")))["image"].clone();
+    assert_eq!([0, 6].map(named), ["photos/p0.png", "photos/p6.png"], "each in its place");
+
+    let fake = Fake::ending(&[RunState::Succeeded; 32]);
+    let mut large = plan(5);
+    let bytes = bytes::Bytes::from(vec![0; 15 << 20]);
+    for subject in &mut large.subjects {
+        let Subject::Picture(file) = subject else { panic!("a picture") };
+        file.encoded = bytes.clone();
+    }
+    explain(&fake, &large, out.path(), false).unwrap();
+    assert_eq!(*fake.requests.lock().unwrap(), [2, 2, 1]);
+    let fake = Fake::ending(&[RunState::Succeeded; 32]);
+    explain(&fake, &plan(40), out.path(), false).unwrap();
+    assert_eq!(*fake.requests.lock().unwrap(), [32, 8]);
 }
 
 #[test]

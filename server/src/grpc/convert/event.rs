@@ -54,7 +54,6 @@ pub(in crate::grpc) fn event(event: &engine::RunEvent, limit: usize) -> v1::RunE
         engine::EventKind::Notice { reason, message } => {
             Event::Notice(v1::Notice { status: Some(from_notice(reason, message)) })
         }
-        engine::EventKind::Heartbeat => Event::Heartbeat(v1::Heartbeat {}),
         engine::EventKind::Finished(end) => Event::Finished(finished(&event.run, end)),
     };
     v1::RunEvent {

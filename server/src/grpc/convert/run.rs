@@ -93,10 +93,12 @@ pub(super) fn finished(run: &str, finished: &engine::Finished) -> v1::Finished {
 }
 
 pub(in crate::grpc) fn run(run: &engine::RunInfo) -> v1::Run {
-    let spec = run.started.as_ref().map_or_else(
+    let mut spec = run.started.as_ref().map_or_else(
         || v1::RunSpec { model: run.model.clone(), technique: run.technique.clone(), ..Default::default() },
         |started| resolved(&started.resolved),
     );
+    // As they are now: also of a run that waits, and with what has been changed since it started.
+    spec.params = Some(from_json(&run.params));
     v1::Run {
         name: run_name(&run.name),
         state: state(run.state).into(),

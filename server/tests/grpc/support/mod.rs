@@ -39,13 +39,18 @@ pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what}: it takes too long"))
 }
 
-pub fn engine(limits: Limits, models: &tempfile::TempDir) -> Arc<Engine> {
-    let folder = models.path().join("tiny");
+/// A model; `text` is what the back end reads of it.
+fn write_model(models: &tempfile::TempDir, name: &str, text: &str) {
+    let folder = models.path().join(name);
     std::fs::create_dir(&folder).unwrap();
     let toml = "title = 'Tiny'\nfile = 'model.tiny'\ninput = { width = 8, height = 8, resize = 'stretch' }\n";
     std::fs::write(folder.join("model.toml"), toml).unwrap();
-    std::fs::write(folder.join("model.tiny"), "nothing").unwrap();
+    std::fs::write(folder.join("model.tiny"), text).unwrap();
     std::fs::write(folder.join("labels.txt"), "red\ngreen\nteal\n").unwrap();
+}
+
+pub fn engine(limits: Limits, models: &tempfile::TempDir) -> Arc<Engine> {
+    write_model(models, "tiny", "nothing");
     let config = whyglass_engine::Config {
         models: vec![models.path().to_owned()],
         datasets: vec![models.path().join("datasets")],
@@ -75,6 +80,11 @@ impl Fixture {
             let _ = stopped.await;
         }));
         Self { engine, address, stop: Some(stop), serving, folder: models }
+    }
+
+    /// One more model, which takes `ms` to load.
+    pub fn add_slow_model(&self, name: &str, ms: u64) {
+        write_model(&self.folder, name, &ms.to_string());
     }
 
     pub fn url(&self) -> String {

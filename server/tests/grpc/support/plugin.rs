@@ -10,7 +10,8 @@ use whyglass_sdk::export::{Exported, Plugin, entry};
 use whyglass_sdk::prelude::*;
 use whyglass_sdk::testing::conv_net;
 
-/// Reads nothing: every `.tiny` file is the same network with three classes and an input of 8×8.
+/// Every `.tiny` file is the same network with three classes and an input of 8×8; a number in it is how many
+/// milliseconds it takes to load.
 struct Tiny;
 
 impl Backend for Tiny {
@@ -20,7 +21,9 @@ impl Backend for Tiny {
         json::BackendDescriptor { formats: vec!["tiny".into()], devices: vec!["cpu".into()], ..Default::default() }
     }
 
-    fn load(&self, _: &Call<'_>, _: &Path, _: json::LoadOptions) -> Result<Box<dyn Model>> {
+    fn load(&self, _: &Call<'_>, path: &Path, _: json::LoadOptions) -> Result<Box<dyn Model>> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::internal(error.to_string()))?;
+        std::thread::sleep(Duration::from_millis(text.parse().unwrap_or_default()));
         Ok(Box::new(conv_net(8, 8)))
     }
 }
