@@ -38,12 +38,21 @@ unsafe extern "C" fn load(_: *const WgCall, _: WgStr, _: WgStr, out: *mut WgMode
         (*out).descriptor = WgStr::new(descriptor);
         (*out).run = Some(run);
         (*out).vjp = Some(vjp);
+        (*out).extension = Some(extension);
     }
     WG_OK
 }
 
 unsafe extern "C" fn unload(_: *mut WgModel) {
     ENDED.lock().push("unload");
+}
+
+unsafe extern "C" fn extension(_: *mut c_void, _: WgStr) -> *const c_void {
+    let mut ended = ENDED.lock();
+    if ended.contains(&"unload") {
+        ended.push("asked after it was unloaded");
+    }
+    null()
 }
 
 /// Logits are answered. `leaves` and `cancels` fail, and leave what they had begun.
@@ -156,10 +165,12 @@ fn note(what: &str, status: WgStatus, out: &[WgOwned]) {
 }
 
 /// Emits its map and hears nothing for longer than an engine waits.
-unsafe extern "C" fn sleeps(call: *const WgCall, _: *const WgModel, _: *const WgRequest, _: WgStr) -> WgStatus {
+unsafe extern "C" fn sleeps(call: *const WgCall, model: *const WgModel, _: *const WgRequest, _: WgStr) -> WgStatus {
     // SAFETY: the call runs.
     let status = unsafe { emit(call) };
     std::thread::sleep(Duration::from_millis(1200));
+    // SAFETY: the call still runs, as far as the plugin knows.
+    assert!(unsafe { (*model).extension.unwrap()((*model).self_, WgStr::new(OCCLUDE)) }.is_null());
     ENDED.lock().push("returned");
     status
 }

@@ -9,7 +9,7 @@ use whyglass_abi::{WG_OK, WgModel, WgStr};
 use whyglass_imaging::Fit;
 
 use super::folder::Source;
-use super::{LoadedModel, ModelInfo, ModelState, groups};
+use super::{LoadedModel, ModelInfo, ModelState, groups, occlude};
 use crate::call::{Call, Silent};
 use crate::error::{Error, Result};
 use crate::gate::Gate;
@@ -54,6 +54,7 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how
         notices: Vec::new(),
         groups: derived.members,
         backend,
+        occlude: occlude::find(&table),
         table,
         disabled: Mutex::new(None),
         calls: Gate::new(0),

@@ -12,6 +12,7 @@ use whyglass_abi::{
 use whyglass_imaging::Fit;
 
 use super::ModelInfo;
+use super::occlude::Occlude;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::gate::{Gate, Inside};
@@ -31,6 +32,8 @@ pub struct LoadedModel {
     pub(super) groups: Vec<(String, u32)>,
     pub(super) backend: Arc<Backend>,
     pub(super) table: WgModel,
+    /// What it has beside its table.
+    pub(super) occlude: Option<Occlude>,
     pub(super) disabled: Mutex<Option<String>>,
     /// As many calls at a time as the descriptor allows.
     pub(super) calls: Arc<Gate>,

@@ -8,14 +8,17 @@ use std::time::Instant;
 
 use whyglass_abi::safe::{TensorRef, slice_from, str_from, table_from};
 use whyglass_abi::{
-    PutRows, WG_CANCELLED, WG_F32, WG_INTERNAL, WG_INVALID_ARGUMENT, WG_OK, WG_UNIMPLEMENTED, WgCall, WgOcclude,
-    WgOcclusion, WgStatus, WgTensor,
+    PutRows, WG_CANCELLED, WG_F32, WG_INTERNAL, WG_INVALID_ARGUMENT, WG_OK, WG_UNIMPLEMENTED, WgCall, WgModel,
+    WgOcclude, WgOcclusion, WgStatus, WgTensor,
 };
 
-use super::loaded::LoadedModel;
 use super::proxy::{behind, invalid};
 use crate::call::Call;
 use crate::error::{Error, Result};
+
+/// A back end's function, which lives as long as the process.
+pub(super) type Occlude =
+    unsafe extern "C" fn(*mut c_void, *const WgCall, *const WgOcclusion, *mut c_void, Option<PutRows>) -> WgStatus;
 
 /// The most rectangles of one call.
 const MOST: usize = 1 << 24;
@@ -56,7 +59,7 @@ unsafe extern "C" fn occlude(
         Err(error) => return proxy.refuse(error),
     };
     let (model, call) = (&proxy.model, &proxy.call);
-    let Some(function) = model.occlude().and_then(|table| table.occlude) else { return WG_UNIMPLEMENTED };
+    let Some(function) = model.occlude else { return WG_UNIMPLEMENTED };
     let since = Cell::new(Instant::now());
     let mut counter = Counter { call, ctx, put, since: &since, received: 0, wanted, fault: false };
     let status = model.invoke_by(call, 0, &mut [], &since, |table, model_call, _| {
@@ -125,12 +128,10 @@ unsafe extern "C" fn receive(ctx: *mut c_void, first: usize, rows: *const WgTens
     status
 }
 
-impl LoadedModel {
-    /// The back end's table, where the model has this extension.
-    pub(super) fn occlude(&self) -> Option<&WgOcclude> {
-        let extension = self.table.extension?;
-        let id = whyglass_abi::WgStr::new(whyglass_abi::OCCLUDE);
-        // SAFETY: the back end's own function; the table that it returns lives as long as the model.
-        unsafe { table_from(extension(self.table.self_, id).cast::<WgOcclude>()) }.ok()
-    }
+/// The back end's function, where the model has this extension. Asked once, while the model is being loaded: its table is
+/// not there any more when a technique that hears nothing asks after the end.
+pub(super) fn find(model: &WgModel) -> Option<Occlude> {
+    let id = whyglass_abi::WgStr::new(whyglass_abi::OCCLUDE);
+    // SAFETY: the back end's own function; the table that it returns lives as long as the model.
+    unsafe { table_from(model.extension?(model.self_, id).cast::<WgOcclude>()) }.ok()?.occlude
 }

@@ -177,7 +177,7 @@ unsafe extern "C" fn extension(this: *mut c_void, id: WgStr) -> *const c_void {
     let (proxy, id) = unsafe { (behind(this), str_from(id)) };
     // Only those that the engine wraps are forwarded: another would run uncounted.
     match (proxy, id) {
-        (Some(proxy), Ok(OCCLUDE)) if proxy.model.occlude().is_some() => (&raw const super::occlude::TABLE).cast(),
+        (Some(proxy), Ok(OCCLUDE)) if proxy.model.occlude.is_some() => (&raw const super::occlude::TABLE).cast(),
         _ => std::ptr::null(),
     }
 }

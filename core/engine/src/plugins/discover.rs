@@ -16,7 +16,7 @@ pub(super) fn folders(directory: &Path) -> Vec<Found> {
         tracing::warn!(directory = %directory.display(), "the plugin directory does not exist");
         return Vec::new();
     }
-    if let Err(reason) = only_owner_writes(directory) {
+    if let Err(reason) = not_world_writable(directory) {
         return vec![Found { folder: directory.to_owned(), usable: Err(reason) }];
     }
     let entries = match std::fs::read_dir(directory) {
@@ -31,11 +31,11 @@ pub(super) fn folders(directory: &Path) -> Vec<Found> {
         .filter(|path| path.join("plugin.toml").exists())
         .collect();
     folders.sort();
-    folders.into_iter().map(|folder| Found { usable: only_owner_writes(&folder), folder }).collect()
+    folders.into_iter().map(|folder| Found { usable: not_world_writable(&folder), folder }).collect()
 }
 
 /// Refuses what everybody may write: whoever can change a plugin can run code as us.
-pub(super) fn only_owner_writes(path: &Path) -> Result<(), String> {
+pub(super) fn not_world_writable(path: &Path) -> Result<(), String> {
     let metadata = std::fs::metadata(path).map_err(|error| format!("cannot look at {}: {error}", path.display()))?;
     if metadata.permissions().mode() & 0o002 != 0 {
         return Err(format!("{} is world-writable: chmod o-w it", path.display()));

@@ -18,7 +18,7 @@ pub(super) struct Opened {
 /// the library has started, outlive any moment at which that would be safe.
 pub(super) fn open(folder: &Path, manifest: &PluginManifest) -> Result<Opened, String> {
     let path = folder.join(&manifest.library);
-    discover::only_owner_writes(&path)?;
+    discover::not_world_writable(&path)?;
     let sha256 = crate::sha256::of_file(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     if let Some(expected) = &manifest.sha256
         && !expected.eq_ignore_ascii_case(&sha256)
