@@ -411,10 +411,10 @@ impl Explainer for Tally {
         let images = request.images();
         let items = images.descriptor()?.items;
         let (mut rows, mut values) = (Vec::new(), Vec::new());
-        for index in 0..images.count() {
+        for (index, item) in items.into_iter().enumerate() {
             match images.get(call, index) {
                 Ok(picture) => {
-                    rows.push(items[index].clone());
+                    rows.push(item);
                     values.extend([images.label(index).map_or(-1.0, |class| class as f32), picture.data()[0]]);
                 }
                 Err(error) if error.status == whyglass_sdk::Status::DataLoss => {}
