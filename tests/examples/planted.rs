@@ -22,7 +22,9 @@ fn main() {
     println!("|---|---|---|---|---|---|---|");
     for technique in map_techniques(&engine) {
         for (index, [cheat, honest]) in pairs.iter().enumerate() {
-            let Verdict { technique, peak, share } = judge(&engine, [cheat, honest], &technique);
+            let Some(Verdict { technique, peak, share }) = judge(&engine, [cheat, honest], &technique) else {
+                continue;
+            };
             let ratio = share[0] / share[1].max(1e-6);
             let ratio = if ratio > 999.0 { "> 999".to_owned() } else { format!("{ratio:.1}") };
             let percent = |value: f64| format!("{:.0} %", value * 100.0);

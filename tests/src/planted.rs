@@ -71,12 +71,13 @@ pub fn map_techniques(engine: &Engine) -> Vec<(String, String)> {
     maps.filter_map(map).collect()
 }
 
-/// Explains every picture with both models, each for what it sees.
+/// Explains every picture with both models, each for what it sees. `None`: the map speaks for no class, as that of what a
+/// layer answers, so that it has nothing to say of why.
 ///
 /// # Panics
 /// Where a run fails.
 #[must_use]
-pub fn judge(engine: &Engine, models: [&str; 2], (technique, artifact): &(String, String)) -> Verdict {
+pub fn judge(engine: &Engine, models: [&str; 2], (technique, artifact): &(String, String)) -> Option<Verdict> {
     let pictures = pictures();
     let mut verdict = Verdict { technique: technique.clone(), ..Verdict::default() };
     for (which, model) in models.into_iter().enumerate() {
@@ -93,8 +94,10 @@ pub fn judge(engine: &Engine, models: [&str; 2], (technique, artifact): &(String
             };
             let (run, end) = follow(engine, spec, |_| ());
             assert_eq!(end.state, RunState::Succeeded, "{technique}, {model}, {}: {:?}", path.display(), end.status);
-            let map = enlarged(&engine.artifact(&run, artifact).expect("a map that was declared"));
-            let (peak, share) = in_region(&map);
+            let map = engine.artifact(&run, artifact).expect("a map that was declared");
+            let ArtifactMeta::Map(meta) = &*map.meta else { panic!("a map's meta") };
+            meta.class?;
+            let (peak, share) = in_region(&enlarged(&map));
             peaks += usize::from(peak);
             shares.push(share);
         }
@@ -102,7 +105,7 @@ pub fn judge(engine: &Engine, models: [&str; 2], (technique, artifact): &(String
         verdict.peak[which] = peaks as f64 / pictures.len() as f64;
         verdict.share[which] = f64::midpoint(shares[(shares.len() - 1) / 2], shares[shares.len() / 2]);
     }
-    verdict
+    Some(verdict)
 }
 
 /// The map at the input's size, each cell as large as it says.

@@ -56,6 +56,7 @@ impl<const D: usize> WithSimd for Piece<'_, D> {
     type Output = f64;
 
     // Without closures: they would not be inlined into the function that has the registers.
+    #[allow(clippy::needless_range_loop, reason = "several arrays are walked side by side, axis by axis")]
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
