@@ -44,6 +44,8 @@ pub struct ServeConfig {
     pub samples: Vec<PathBuf>,
     /// Time for running runs when the server is told to end.
     pub grace: Duration,
+    /// Connections at a time. Further ones wait, unread, until one of these ends.
+    pub max_connections: usize,
     /// Bounds of connections and streams.
     pub timing: Timing,
 }
@@ -58,6 +60,7 @@ impl Default for ServeConfig {
             allow_origins: Vec::new(),
             samples: Vec::new(),
             grace: Duration::from_secs(10),
+            max_connections: 1024,
             timing: Timing::default(),
         }
     }

@@ -115,6 +115,23 @@ pub fn refill(network: &str, folder: &Path) {
     }
 }
 
+/// Puts the model `network` into the folder of models `folder`: its export `variant`, with generated weights.
+///
+/// # Panics
+/// As [`refill`].
+pub fn model(network: &str, variant: &str, folder: &Path) {
+    let folder = folder.join(network);
+    fs::create_dir(&folder).expect("the folder can be written to");
+    refill(network, &folder);
+    let manifest = format!(
+        "title = \"{network}, generated weights\"\n\
+         file = \"{network}-{variant}.onnx\"\n\
+         input = {{ width = 224, height = 224, resize = \"stretch\" }}\n\
+         normalize = {{ mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] }}\n"
+    );
+    fs::write(folder.join("model.toml"), manifest).expect("the folder can be written to");
+}
+
 /// `(dx, dy, phase, weight)` of three waves per channel; the weights of a channel add up to 255.
 const WAVES: [[(i64, i64, i64, i64); 3]; 3] = [
     [(2, 1, 30, 120), (-1, 3, 90, 80), (5, 2, 0, 55)],

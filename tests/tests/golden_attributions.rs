@@ -5,7 +5,6 @@
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use whyglass_engine::{Engine, ImageSource, RunSpec, RunState, Target};
 use whyglass_tests::expected::{self, Index, Scale};
@@ -93,23 +92,9 @@ fn check(engine: &Engine, case: &str, model: &str, pixels: &[u8]) {
     );
 }
 
-/// A folder of models with `network`, its weights generated.
-fn generated(folder: &Path, network: &str, variant: &str) {
-    let folder = folder.join(network);
-    std::fs::create_dir(&folder).unwrap();
-    weights::refill(network, &folder);
-    let manifest = format!(
-        "title = \"{network}, generated weights\"\n\
-         file = \"{network}-{variant}.onnx\"\n\
-         input = {{ width = {SIDE}, height = {SIDE}, resize = \"stretch\" }}\n\
-         normalize = {{ mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] }}\n"
-    );
-    std::fs::write(folder.join("model.toml"), manifest).unwrap();
-}
-
 fn check_generated(network: &str, variant: &str) {
     let folder = tempfile::tempdir().unwrap();
-    generated(folder.path(), network, variant);
+    weights::model(network, variant, folder.path());
     check(&engine(&[&plugins()], folder.path()), network, network, &weights::picture(SIDE));
 }
 

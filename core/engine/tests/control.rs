@@ -142,6 +142,8 @@ fn live_parameters_change_under_way_and_others_do_not() {
     assert_eq!(changes, [1.0]);
     let manifest: serde_json::Value = serde_json::from_str(&finished(&events).manifest).unwrap();
     assert_eq!((&manifest["params"]["delay_ms"], &manifest["metrics"]["delay"]), (&json!(1), &json!(1.0)));
+    let preprocessing = json!({ "resize": "stretch", "filter": "bicubic", "normalize": null });
+    assert_eq!(manifest["model"]["preprocessing"], preprocessing);
 }
 
 #[test]

@@ -122,6 +122,23 @@ fn a_class_token_of_one_row_is_repeated_for_every_row() {
 }
 
 #[test]
+fn it_is_known_of_which_values_the_pictures_do_not_come_first() {
+    let network = Network::new("data", &[-1, 3, 4, 4])
+        .weight("w", &[3, 5])
+        .integers("tokens", &[0, 3, 16])
+        .node("patches = Reshape(data, tokens)", &[])
+        .node("sequence = Transpose(patches)", &[("perm", &[2, 0, 1])])
+        .node("scores = MatMul(sequence, w)", &[])
+        .node("y = ReduceMean(scores)", &[("axes", &[0]), ("keepdims!", &[0])])
+        .output("y");
+    let model = load(&network);
+    assert!(model.capabilities().free_batch);
+    assert!(model.rows_come_first(&["input", "patches", "logits"]).unwrap());
+    assert!(!model.rows_come_first(&["input", "sequence"]).unwrap());
+    assert!(model.rows_come_first(&["nothing"]).is_err());
+}
+
+#[test]
 fn rows_that_would_mix_are_run_one_by_one() {
     let network = Network::new("data", &[-1, 3, 4, 4])
         .weight("w", &[48, 3])

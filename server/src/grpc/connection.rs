@@ -1,5 +1,6 @@
 //! A TCP connection that the server can end: when it has said nothing at all for too long, and when the time for a
-//! graceful end is over. What is said over it is none of its business.
+//! graceful end is over. It holds one of the places for connections while it lives. What is said over it is none of its
+//! business.
 
 use std::io;
 use std::pin::Pin;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::{Connected, TcpConnectInfo};
@@ -18,12 +20,18 @@ pub(super) struct Connection {
     closed: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Until the first byte has come.
     silence: Option<Pin<Box<Sleep>>>,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
     /// A connection that lives until `close` is cancelled, or until `silence` is over without a first byte.
-    pub(super) fn new(tcp: TcpStream, close: CancellationToken, silence: Duration) -> Self {
-        Self { tcp, closed: Box::pin(close.cancelled_owned()), silence: Some(Box::pin(sleep(silence))) }
+    pub(super) fn new(
+        tcp: TcpStream,
+        place: OwnedSemaphorePermit,
+        close: CancellationToken,
+        silence: Duration,
+    ) -> Self {
+        Self { tcp, closed: Box::pin(close.cancelled_owned()), silence: Some(Box::pin(sleep(silence))), _place: place }
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -87,13 +95,16 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
+    use tokio::sync::Semaphore;
 
     async fn pair(close: CancellationToken, silence: Duration) -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("it listens");
-        (Connection::new(listener.accept().await.expect("it was called").0, close, silence), client)
+        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("it is free");
+        (Connection::new(listener.accept().await.expect("it was called").0, place, close, silence), client)
     }
 
     #[tokio::test]

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -147,11 +148,18 @@ impl Server {
 
         let close = CancellationToken::new();
         let (token, silence) = (close.clone(), self.config.timing.handshake);
+        let places = Arc::new(Semaphore::new(self.config.max_connections));
         let incoming = TcpIncoming::from(self.listener)
             .with_nodelay(Some(true))
             // A page speaks HTTP/1.1, which has no pings.
             .with_keepalive(Some(self.config.timing.keepalive_interval))
-            .map(move |tcp| tcp.map(|tcp| Connection::new(tcp, token.clone(), silence)));
+            .then(move |tcp| {
+                let (places, token) = (Arc::clone(&places), token.clone());
+                async move {
+                    let place = places.acquire_owned().await.map_err(io::Error::other)?;
+                    Ok::<_, io::Error>(Connection::new(tcp?, place, token, silence))
+                }
+            });
         let any_address = !self.address.ip().to_canonical().is_loopback();
         let guard = Guard::new(&self.config.allow_hosts, &self.config.allow_origins, any_address);
         let http = Http::new(guard.clone(), self.config.samples.clone());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use tonic::{Code, Request};
@@ -96,6 +96,20 @@ async fn a_connection_that_says_nothing_is_closed() {
     let mut silent = TcpStream::connect(fixture.address).await.unwrap();
     let mut heard = Vec::new();
     let _ = within("the end of the connection", silent.read_to_end(&mut heard)).await;
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_until_one_ends() {
+    let fixture = Fixture::with(Limits::default(), |config| config.max_connections = 1).await;
+    let mut first = CatalogServiceClient::new(fixture.channel().await);
+    first.get_server_info(v1::GetServerInfoRequest {}).await.unwrap();
+    let mut second = TcpStream::connect(fixture.address).await.unwrap();
+    let request = format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", fixture.address);
+    second.write_all(request.as_bytes()).await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(200), second.read_u8()).await;
+    assert!(early.is_err(), "{early:?}");
+    drop(first);
+    assert_eq!(within("the answer", second.read_u8()).await.unwrap(), b'H');
 }
 
 #[tokio::test]

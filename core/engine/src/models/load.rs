@@ -33,6 +33,7 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how
     options.threads = how.threads;
     options.normalize = how.normalization.or(options.normalize);
     let derived = groups::read(source, toml)?;
+    let normalization = options.normalize;
     options.groups.clone_from(&derived.groups);
     info.sha256 = crate::sha256::of_file(&source.file)
         .map_err(|error| broken(source, format!("cannot read {}: {error}", source.file.display())))?;
@@ -51,6 +52,7 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how
         descriptor: Arc::default(),
         json: String::new(),
         fit: Fit { policy, filter, width: 1, height: 1 },
+        normalization,
         notices: Vec::new(),
         groups: derived.members,
         backend,

@@ -16,7 +16,7 @@ use super::occlude::Occlude;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::gate::{Gate, Inside};
-use crate::json::ModelDescriptor;
+use crate::json::{ModelDescriptor, Normalization};
 use crate::plugins::Backend;
 use crate::scores::Link;
 
@@ -27,6 +27,8 @@ pub struct LoadedModel {
     /// The descriptor as techniques get it.
     pub(super) json: String,
     pub(super) fit: Fit,
+    /// How pixels become what the file expects; `None`: as they are.
+    pub(super) normalization: Option<Normalization>,
     pub(super) notices: Vec<(String, String)>,
     /// Of a derived model: labels of the file's classes, and the class that each is a part of.
     pub(super) groups: Vec<(String, u32)>,
@@ -73,6 +75,13 @@ impl LoadedModel {
     #[must_use]
     pub fn descriptor(&self) -> &ModelDescriptor {
         &self.descriptor
+    }
+
+    /// How a picture becomes the input, for a manifest.
+    pub(crate) fn preprocessing(&self) -> serde_json::Value {
+        serde_json::json!({
+            "resize": self.fit.policy.to_string(), "filter": self.fit.filter.to_string(), "normalize": self.normalization,
+        })
     }
 
     #[must_use]

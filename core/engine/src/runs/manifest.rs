@@ -26,7 +26,7 @@ pub(super) fn of(run: &Run, inner: &Inner, state: RunState, status: &Outcome, co
         "status": { "code": status.code.number(), "reason": status.reason, "field": status.field, "message": status.message },
         "model": {
             "name": info.name, "title": info.title, "sha256": info.sha256, "licence": info.licence, "source": info.source,
-            "input": model.input(), "backend": descriptor.backend, "runtime": descriptor.runtime,
+            "input": model.input(), "preprocessing": model.preprocessing(), "backend": descriptor.backend, "runtime": descriptor.runtime,
             "device": descriptor.device,
         },
         "technique": { "id": technique.id, "plugin": technique.plugin, "version": technique.plugin_version },

@@ -117,18 +117,31 @@ impl<R: Runtime> GraphModel<R> {
     /// Whether a batch of `size` can be asked `query` picture by picture: it must, or every value of the question has
     /// as many rows for each picture as for one.
     fn goes_by_rows(&self, query: &Query, size: (i64, i64, i64)) -> Result<bool, Error> {
+        let cotangents = query.cotangents.iter().map(|(id, _)| id);
+        self.divide(query.feeds.iter().chain(cotangents).chain(&query.wrt).chain(&query.fetches).copied(), size)
+    }
+
+    /// Whether the pictures of a batch lie one after the other along the first axis of each of the values `names`, so
+    /// that a batch can be cut into parts and put together again there. A transformer that keeps its tokens as
+    /// tokens × pictures × channels has values of which this is not so.
+    ///
+    /// # Errors
+    /// An unknown name, or a failure of the engine.
+    pub fn rows_come_first(&self, names: &[&str]) -> Result<bool, Error> {
+        let (height, width) = self.plans.size();
+        self.divide(self.resolve_all(names)?.into_iter(), (2, height, width))
+    }
+
+    fn divide(&self, mut ids: impl Iterator<Item = ValueId>, size: (i64, i64, i64)) -> Result<bool, Error> {
         if !self.capabilities.free_batch {
             return Ok(true);
         }
         let (rows, height, width) = size;
         let (all, one) = (self.plans.get(size)?, self.plans.get((1, height, width))?);
-        let divides = |id: &ValueId| {
-            let shapes =
-                all.shape(*id).and_then(<[i64]>::split_first).zip(one.shape(*id).and_then(<[i64]>::split_first));
+        Ok(ids.all(|id| {
+            let shapes = all.shape(id).and_then(<[i64]>::split_first).zip(one.shape(id).and_then(<[i64]>::split_first));
             shapes.is_some_and(|((all, rest), (one, rest_of_one))| *all == one * rows && rest == rest_of_one)
-        };
-        let cotangents = query.cotangents.iter().map(|(id, _)| id);
-        Ok(query.feeds.iter().chain(cotangents).chain(&query.wrt).chain(&query.fetches).all(divides))
+        }))
     }
 
     fn resolve_all(&self, names: &[&str]) -> Result<Vec<ValueId>, Error> {

@@ -23,6 +23,13 @@ impl OrtModel {
         let descriptor = descriptor::describe(&model);
         Self { model, descriptor }
     }
+
+    /// How many workers can share a batch: one where the pictures do not lie one after the other in each of `values`.
+    fn workers<'a>(&self, call: &Call<'_>, values: impl Iterator<Item = &'a str>) -> Result<usize> {
+        let values: Vec<&str> = values.collect();
+        let apart = call.threads() > 1 && self.model.rows_come_first(&values).map_err(from_graph)?;
+        Ok(if apart { call.threads() } else { 1 })
+    }
 }
 
 impl Model for OrtModel {
@@ -32,7 +39,8 @@ impl Model for OrtModel {
 
     fn run(&self, call: &Call<'_>, feeds: &[(&str, TensorView<'_>)], fetches: &[&str]) -> Result<Vec<Tensor>> {
         call.check()?;
-        let parts = parts(feeds, &[], call.threads());
+        let workers = self.workers(call, feeds.iter().map(|(name, _)| *name).chain(fetches.iter().copied()))?;
+        let parts = parts(feeds, &[], workers);
         let threads = if parts.len() > 1 { 1 } else { call.threads() };
         let results = spread(&parts, |part| self.model.run(&part.feeds(feeds), fetches, threads))?;
         join(results)
@@ -75,7 +83,9 @@ impl Model for OrtModel {
 
     fn vjp(&self, call: &Call<'_>, vjp: &Vjp<'_>) -> Result<Gradients> {
         call.check()?;
-        let parts = parts(vjp.feeds, vjp.cotangents, call.threads());
+        let given = vjp.feeds.iter().map(|(name, _)| *name).chain(vjp.cotangents.iter().map(|(name, _)| *name));
+        let workers = self.workers(call, given.chain(vjp.wrt.iter().chain(vjp.fetches).copied()))?;
+        let parts = parts(vjp.feeds, vjp.cotangents, workers);
         let threads = if parts.len() > 1 { 1 } else { call.threads() };
         let rule = match vjp.rule {
             Rule::Standard => graph::Rule::Standard,

@@ -22,13 +22,14 @@ fn numbers(count: usize, seed: usize) -> Vec<f32> {
     (0..count).map(|i| ((i + seed) * 7919 % 1009) as f32 / 1009.0 - 0.5).collect()
 }
 
-/// Conv (3 → 8, 3×3, stride 2), Relu, global pooling, Gemm (8 → 4).
+/// Conv (3 → 8, 3×3, stride 2), Relu, global pooling, and Gemm (8 → 4) of the transposed features, channels × pictures.
 fn network() -> Vec<u8> {
     let mut graph = Graph { opset: 17, ..Default::default() };
     let mut value = |name: &str, shape: Option<Vec<i64>>| graph.add_value(name, shape);
     let x = value("pixels", Some(vec![1, 3, SIDE as i64, SIDE as i64]));
     let (w, v) = (value("w", None), value("v", None));
-    let [conv, relu, pool, flat, scores] = ["conv", "relu", "pool", "flat", "scores"].map(|name| value(name, None));
+    let [conv, relu, pool, flat, turned, scores] =
+        ["conv", "relu", "pool", "flat", "turned", "scores"].map(|name| value(name, None));
     let node = |op: &str, inputs: &[ValueId], output: ValueId, attributes: &[(&str, Attribute)]| Node {
         name: op.to_owned(),
         domain: String::new(),
@@ -43,7 +44,8 @@ fn network() -> Vec<u8> {
         node("Relu", &[conv], relu, &[]),
         node("GlobalAveragePool", &[relu], pool, &[]),
         node("Flatten", &[pool], flat, &[]),
-        node("Gemm", &[flat, v], scores, &[]),
+        node("Transpose", &[flat], turned, &[("perm", Attribute::Ints(vec![1, 0]))]),
+        node("Gemm", &[turned, v], scores, &[("transA", Attribute::Int(1))]),
     ];
     graph.constants = BTreeMap::from([
         (w, Arc::new(Constant::f32(&[8, 3, 3, 3], &numbers(216, 1)))),
@@ -94,6 +96,18 @@ fn rows_that_are_spread_over_workers_give_what_they_give_alone() {
             assert!((a - b).abs() < 1e-5, "row {row}: {a} against {b}");
         }
     }
+}
+
+#[test]
+fn a_value_whose_pictures_do_not_come_first_is_whole_whatever_the_number_of_workers() {
+    let model = model();
+    let pictures = pictures(3);
+    let feeds = [("input", pictures.view())];
+    let ask = |threads| model.run(&Recorder::new().with_threads(threads).call(), &feeds, &["turned", "flat"]).unwrap();
+    let (one, two) = (ask(1), ask(2));
+    assert_eq!(one[0].shape(), [8, 3]);
+    assert_eq!(one[0].data()[1], one[1].data()[8], "channel 0 of picture 1");
+    assert_eq!(one, two);
 }
 
 #[test]
