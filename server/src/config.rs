@@ -155,6 +155,7 @@ fn serve_config(options: ServeOptions) -> Result<ServeConfig, ConfigError> {
         allow_origins: options.allow_origins,
         samples: non_empty(&options.samples, || beside_the_binary("samples").into_iter().collect()),
         grace: options.grace.unwrap_or(defaults.grace),
+        max_connections: defaults.max_connections,
         timing: defaults.timing,
     })
 }

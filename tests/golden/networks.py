@@ -1,7 +1,7 @@
 """The networks with generated weights: torchvision's VGG-11 and ResNet-18, made fit for exporting and for Captum's hooks.
 
-VGG-11 comes twice: as it is (its weights are half a gigabyte, and every unit is one more that may sit on its bound, see
-seeds.py), and with all its layers at a quarter of their width (16 … 128 channels, a classifier of 256).
+VGG-11 has all its layers at a quarter of their width (16 … 128 channels, a classifier of 256): its weights would be half a
+gigabyte, and every unit is one more that may sit on its bound (see seeds.py).
 """
 
 import torch
@@ -49,15 +49,11 @@ def vgg11():
     return network, lambda net: net.features
 
 
-def full_vgg11():
-    return torchvision.models.vgg11(weights=None, init_weights=False), lambda net: net.features
-
-
 def resnet18():
     return torchvision.models.ResNet(OwnReluBlock, [2, 2, 2, 2]), lambda net: net.layer4
 
 
-NETWORKS = {"vgg11": vgg11, "resnet18": resnet18, "full-vgg11": full_vgg11}
+NETWORKS = {"vgg11": vgg11, "resnet18": resnet18}
 SEEDS = {"vgg11": 21, "resnet18": 21}  # from seeds.py
 
 

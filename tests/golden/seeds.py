@@ -1,4 +1,4 @@
-"""Finds seeds for networks.py: those whose networks no correct float32 engine can disagree about. Run: python seeds.py [count [network...]]
+"""Finds seeds for networks.py: those whose networks no correct float32 engine can disagree about. Run: python seeds.py [count]
 
 Where a unit sits within rounding of a ReLU's bound, or two cells of a pooling window within rounding of each other, two
 correct engines may take different branches, and the gradient of a network of random weights (spread evenly over the
@@ -48,7 +48,7 @@ def margin(name: str, seed: int) -> float:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 64
-    for name in sys.argv[2:] or networks.NETWORKS:
+    for name in networks.NETWORKS:
         margins = {seed: margin(name, seed) for seed in range(count)}
         best = max(margins, key=margins.get)
         print(f"{name}: seed {best}, closest call {margins[best]:.1e} (median of the others {sorted(margins.values())[count // 2]:.1e})", flush=True)
