@@ -116,6 +116,7 @@ fn node(graph: &Graph, node: &Node) -> NodeProto {
         op_type: node.op.clone(),
         attribute: node.attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
         domain: node.domain.clone(),
+        overload: String::new(),
     }
 }
 

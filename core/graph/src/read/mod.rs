@@ -2,10 +2,11 @@
 //!
 //! Everything a file may get wrong is found here, with an error that names it: names, order, sizes, versions. What the
 //! outputs do not need is never looked at, so that an unsupported node in a dead branch harms nobody. Nothing here
-//! knows what an operator means, but for `Constant`, which is a constant.
+//! knows what an operator means, but for `Constant`, which is a constant. Functions of the file are written out.
 
 mod attribute;
 mod external;
+mod functions;
 mod order;
 mod tensor;
 
@@ -39,10 +40,10 @@ pub fn read(path: &Path) -> Result<Graph, Error> {
 /// As [`read`].
 pub fn read_bytes(data: Bytes, folder: Option<&Path>) -> Result<Graph, Error> {
     let model = ModelProto::decode(data).map_err(|error| Error::malformed(format!("not an ONNX file ({error})")))?;
-    let (opset, domains) = operator_sets(&model)?;
-    let functions: HashSet<_> = model.functions.iter().map(|f| (f.domain.clone(), f.name.clone())).collect();
-    let proto = model.graph.ok_or_else(|| Error::malformed("the file holds no graph"))?;
-    let reader = Reader { folder, functions, ..Reader::new(&proto)? };
+    let (opset, mut domains) = operator_sets(&model)?;
+    let mut proto = model.graph.ok_or_else(|| Error::malformed("the file holds no graph"))?;
+    functions::inline(&mut proto, &model.functions, opset, &mut domains)?;
+    let reader = Reader { folder, ..Reader::new(&proto)? };
     let mut graph = reader.graph(&proto)?;
     graph.opset = opset;
     graph.domains = domains;
@@ -85,7 +86,6 @@ enum Source<'a> {
 
 struct Reader<'a> {
     folder: Option<&'a Path>,
-    functions: HashSet<(String, String)>,
     sources: HashMap<&'a str, Source<'a>>,
 }
 
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        Ok(Self { folder: None, functions: HashSet::new(), sources })
+        Ok(Self { folder: None, sources })
     }
 
     fn graph(&self, proto: &GraphProto) -> Result<Graph, Error> {
@@ -183,12 +183,6 @@ impl Names<'_> {
     }
 
     fn add_node(&mut self, proto: &NodeProto) -> Result<(), Error> {
-        if self.reader.functions.contains(&(proto.domain.clone(), proto.op_type.clone())) {
-            return Err(Error::unsupported(format!(
-                "{} calls a function kept in the file; export the model with functions inlined",
-                describe(proto)
-            )));
-        }
         let mut attributes = BTreeMap::new();
         for attribute in &proto.attribute {
             let value = attribute::read(attribute, self.reader.folder).map_err(|error| match error {
