@@ -5,6 +5,7 @@
 
 mod arithmetic;
 mod derived;
+mod indexing;
 mod layout;
 mod phases;
 mod window;

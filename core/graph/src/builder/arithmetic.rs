@@ -131,6 +131,11 @@ impl Builder<'_> {
         self.reduce("ReduceMean", x, axes, 18)
     }
 
+    /// The product of `x` over `axes`, which are kept with size 1.
+    pub fn reduce_product(&mut self, x: ValueId, axes: &[i64]) -> Made {
+        self.reduce("ReduceProd", x, axes, 18)
+    }
+
     fn reduce(&mut self, op: &str, x: ValueId, axes: &[i64], axes_are_an_input_from: i64) -> Made {
         if axes.is_empty() {
             return Ok(x);

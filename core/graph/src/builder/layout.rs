@@ -83,10 +83,21 @@ impl Builder<'_> {
         Ok(self.node("Concat", parts, [("axis", (axis as i64).into())], shape))
     }
 
+    /// `x` with each line along `axis` multiplied by `matrix`, which has a column per element of the line.
+    pub fn along_axis(&mut self, x: ValueId, axis: usize, matrix: ValueId) -> Made {
+        let mut shape = self.shape(x)?;
+        let rows = self.shape(matrix)?[0];
+        let outer: i64 = shape[..axis].iter().product();
+        let inner: i64 = shape[axis + 1..].iter().product();
+        let flat = self.reshape(x, &[outer, shape[axis], inner])?;
+        let made = self.matmul(matrix, flat)?;
+        shape[axis] = rows;
+        self.reshape(made, &shape)
+    }
+
     /// The transpose of picking elements along `axis`: element `i` of `x` along it is added to element `sources[i]` of
     /// a result of size `size`; an element without a source is lost. A product with a matrix of zeros and ones.
     pub fn scatter_axis(&mut self, x: ValueId, axis: usize, sources: &[Option<i64>], size: i64) -> Made {
-        let mut shape = self.shape(x)?;
         let picked = sources.len() as i64;
         let mut matrix = vec![0.0; (size * picked) as usize];
         for (index, source) in sources.iter().enumerate() {
@@ -95,12 +106,7 @@ impl Builder<'_> {
             }
         }
         let matrix = self.floats(&[size, picked], &matrix);
-        let outer: i64 = shape[..axis].iter().product();
-        let inner: i64 = shape[axis + 1..].iter().product();
-        let flat = self.reshape(x, &[outer, picked, inner])?;
-        let scattered = self.matmul(matrix, flat)?;
-        shape[axis] = size;
-        self.reshape(scattered, &shape)
+        self.along_axis(x, axis, matrix)
     }
 
     /// `x` of N×(s²·C)×H×W as N×C×(s·H)×(s·W): channel `(y·s + x)·C + c` goes to row `y` and column `x` of each block.

@@ -41,6 +41,10 @@ impl Operator for Conv {
         window::geometry(window::of_conv(graph, node))
     }
 
+    fn remark(&self, _op: &str) -> &'static str {
+        "not by its weights"
+    }
+
     #[cfg(test)]
     fn example(&self, _op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         tests::conv(draw)
@@ -57,11 +61,6 @@ impl Operator for ConvTranspose {
         }
         let mut made = vec![None, None, None];
         if step.wants(0) {
-            if step.node.string("auto_pad").is_some_and(|mode| mode.starts_with("SAME"))
-                || step.node.ints("output_shape").is_some()
-            {
-                return Err(step.no_derivative("its pads follow from its output's shape"));
-            }
             let (inputs, outputs) = (b.shape(x)?[2..].to_vec(), b.shape(g)?[2..].to_vec());
             let kernel = b.shape(weights)?[2..].to_vec();
             let mut window = window::resolve(step.node, &kernel, &inputs)
@@ -69,6 +68,12 @@ impl Operator for ConvTranspose {
             // Its transpose is a convolution of the output; an output padding is what that one does not reach.
             for axis in 0..kernel.len() {
                 let covered = (inputs[axis] - 1) * window.strides[axis] + window.extent(axis);
+                if let Some(upper) = pads_follow(step.node) {
+                    let extra =
+                        step.node.ints("output_padding").and_then(|extra| extra.get(axis)).copied().unwrap_or(0);
+                    let total = (covered + extra - outputs[axis]).max(0);
+                    window.before[axis] = if upper { total / 2 } else { total - total / 2 };
+                }
                 window.after[axis] = covered - outputs[axis] - window.before[axis];
             }
             made[0] = Some(b.conv(g, weights, &window, step.node.int("group", 1))?);
@@ -83,10 +88,20 @@ impl Operator for ConvTranspose {
         Geometry::Opaque
     }
 
+    fn remark(&self, _op: &str) -> &'static str {
+        "not by its weights"
+    }
+
     #[cfg(test)]
     fn example(&self, _op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         tests::conv_transpose(draw)
     }
+}
+
+/// Whether the pads of a ConvTranspose follow from the shape of its output and, if so, whether the odd cell is after it.
+fn pads_follow(node: &Node) -> Option<bool> {
+    let mode = node.string("auto_pad").unwrap_or("NOTSET");
+    (mode.starts_with("SAME") || node.ints("output_shape").is_some()).then_some(mode == "SAME_UPPER")
 }
 
 #[cfg(test)]
@@ -146,14 +161,23 @@ mod tests {
         let x = draw.distinct(&x_shape);
         let weights = draw.weights(&w_shape);
         let bias = draw.distinct(&[group * outputs]);
-        Case::new(draw.opset(7), "ConvTranspose")
+        let case = Case::new(draw.opset(7), "ConvTranspose")
             .wrt(&x_shape, &x)
             .constant(weights)
             .wrt(&[group * outputs], &bias)
             .attribute("group", group)
-            .attribute("strides", strides)
-            .attribute("pads", pads)
-            .attribute("output_padding", output_padding)
+            .attribute("strides", strides.clone());
+        let covered = |axis: usize| (x_shape[axis + 2] - 1) * strides[axis] + w_shape[axis + 2];
+        match draw.int(0, 3) {
+            0 if (0..2).all(|axis| w_shape[axis + 2] >= strides[axis]) => {
+                case.attribute("auto_pad", draw.pick(&["SAME_UPPER", "SAME_LOWER"]))
+            }
+            1 => {
+                let sizes: Vec<i64> = (0..2).map(|axis| covered(axis) - draw.int(0, w_shape[axis + 2] - 1)).collect();
+                case.attribute("output_shape", sizes)
+            }
+            _ => case.attribute("pads", pads).attribute("output_padding", output_padding),
+        }
     }
 
     #[test]

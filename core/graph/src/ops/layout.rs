@@ -37,6 +37,10 @@ impl Operator for Reshaping {
         if matches!(&*node.op, "Identity" | "Dropout") { Geometry::Pointwise } else { spatial(graph, node) }
     }
 
+    fn remark(&self, op: &str) -> &'static str {
+        if op == "Dropout" { "as it is at inference" } else { "" }
+    }
+
     #[cfg(test)]
     fn example(&self, op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         let opset = draw.opset(7);
@@ -68,12 +72,42 @@ impl Operator for Cast {
         matches!(node.int("to", 1), 1 | 10 | 11 | 16)
     }
 
+    fn remark(&self, _op: &str) -> &'static str {
+        "between floating-point types"
+    }
+
     #[cfg(test)]
     fn example(&self, op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         let shape = draw.shape(1, 3);
         let x = draw.distinct(&shape);
         let to = draw.pick(&[1, 11, 7]);
         super::testing::Case::new(draw.opset(7), op).wrt(&shape, &x).attribute("to", to)
+    }
+}
+
+/// To the type of its second input.
+pub(super) struct CastLike;
+
+impl Operator for CastLike {
+    fn vjp(&self, b: &mut Builder<'_>, step: &Step<'_>) -> Made {
+        Ok(vec![Some(b.as_float(step.cotangent()?)?)])
+    }
+
+    fn carries(&self, graph: &Graph, node: &Node, index: usize) -> bool {
+        let like = node.input(1).and_then(|like| graph.constant(like));
+        index == 0 && like.is_none_or(|like| like.to_i64().is_none())
+    }
+
+    fn remark(&self, _op: &str) -> &'static str {
+        "between floating-point types"
+    }
+
+    #[cfg(test)]
+    fn example(&self, op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
+        let shape = draw.shape(1, 3);
+        let x = draw.distinct(&shape);
+        let like = if draw.flag() { crate::Tensor::f64(&[], &[0.0]) } else { crate::Tensor::i64(&[], &[0]) };
+        super::testing::Case::new(draw.opset(15), op).wrt(&shape, &x).constant(like)
     }
 }
 
@@ -216,7 +250,7 @@ mod tests {
 
     #[test]
     fn moves_of_elements_agree_with_central_differences() {
-        check(&["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "Transpose"]);
+        check(&["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast", "CastLike", "Transpose"]);
         check(&["DepthToSpace", "SpaceToDepth", "Expand", "Tile"]);
     }
 }

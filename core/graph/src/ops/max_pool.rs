@@ -26,6 +26,10 @@ impl Operator for MaxPool {
         window::geometry(window::of_pool(graph, node))
     }
 
+    fn remark(&self, _op: &str) -> &'static str {
+        "by its values"
+    }
+
     #[cfg(test)]
     fn example(&self, _op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         super::pool_tests::pool("MaxPool", draw)

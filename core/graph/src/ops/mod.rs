@@ -4,23 +4,32 @@
 //! [`differentiate`](crate::differentiate()). Adding an operator is one entry in [`TABLE`].
 
 mod arithmetic;
+mod attention;
 mod average_pool;
 mod conv;
 mod conv_input;
+mod einsum;
+mod gather;
+mod interpolation;
 mod layout;
 mod linear;
 mod mask;
 mod max_pool;
+mod norm;
 mod normalization;
 mod parts;
 #[cfg(test)]
 mod pool_tests;
 mod rectifier;
 mod reduce;
+mod resize;
+mod scatter;
 mod softmax;
 mod stop;
 #[cfg(test)]
 pub(crate) mod testing;
+mod triangle;
+mod trigonometry;
 mod unary;
 mod window;
 
@@ -64,6 +73,17 @@ impl Step<'_> {
             .copied()
             .flatten()
             .ok_or_else(|| self.no_derivative("only its first output can be differentiated"))
+    }
+
+    /// That nothing depends on any other output than the first.
+    ///
+    /// # Errors
+    /// [`Error::NoDerivative`] if something does.
+    pub fn only_first_output(&self) -> Result<(), Error> {
+        match self.cotangents.iter().skip(1).all(Option::is_none) {
+            true => Ok(()),
+            false => Err(self.no_derivative("only its first output can be differentiated")),
+        }
     }
 
     /// Input `index`.
@@ -114,97 +134,166 @@ pub trait Operator: Sync {
         Geometry::Pointwise
     }
 
+    /// Whether a derivative ever flows: not through comparisons, shapes, steps.
+    fn flows(&self) -> bool {
+        true
+    }
+
+    /// What to know about the derivative of `op`, in a few words; empty where there is nothing to say.
+    fn remark(&self, _op: &str) -> &'static str {
+        ""
+    }
+
+    /// The last operator set that has `op`, where that is not the newest.
+    fn until(&self, _op: &str) -> Option<i64> {
+        None
+    }
+
     /// A random application of `op`, whose derivative is then compared with central differences.
     #[cfg(test)]
     fn example(&self, op: &str, draw: &mut testing::Draw) -> testing::Case;
 }
 
-/// Every operator whose derivative is known, by name.
-pub(crate) static TABLE: &[(&str, &dyn Operator)] = &[
-    ("Abs", &unary::ABS),
-    ("Add", &arithmetic::SUM),
-    ("ArgMax", &stop::Stop),
-    ("ArgMin", &stop::Stop),
-    ("AveragePool", &average_pool::AveragePool),
-    ("BatchNormalization", &normalization::BatchNormalization),
-    ("Cast", &layout::Cast),
-    ("Ceil", &stop::Stop),
-    ("Celu", &unary::CELU),
-    ("Clip", &rectifier::Clip),
-    ("Concat", &parts::Concat),
-    ("Conv", &conv::Conv),
-    ("ConvTranspose", &conv::ConvTranspose),
-    ("Cos", &unary::COS),
-    ("DepthToSpace", &layout::Blocks),
-    ("Div", &arithmetic::Div),
-    ("Dropout", &layout::Reshaping),
-    ("Elu", &unary::ELU),
-    ("Equal", &stop::Stop),
-    ("Erf", &unary::ERF),
-    ("Exp", &unary::EXP),
-    ("Expand", &layout::Expand),
-    ("Flatten", &layout::Reshaping),
-    ("Floor", &stop::Stop),
-    ("Gather", &parts::Gather),
-    ("Gelu", &unary::GELU),
-    ("Gemm", &linear::Gemm),
-    ("GlobalAveragePool", &average_pool::GlobalAveragePool),
-    ("GlobalMaxPool", &max_pool::GlobalMaxPool),
-    ("Greater", &stop::Stop),
-    ("GroupNormalization", &normalization::GroupNormalization),
-    ("HardSigmoid", &unary::HARD_SIGMOID),
-    ("HardSwish", &unary::HARD_SWISH),
-    ("Identity", &layout::Reshaping),
-    ("InstanceNormalization", &normalization::GroupNormalization),
-    ("LayerNormalization", &normalization::LayerNormalization),
-    ("LeakyRelu", &rectifier::Leaky),
-    ("Less", &stop::Stop),
-    ("Log", &unary::LOG),
-    ("LogSoftmax", &softmax::LogSoftmax),
-    ("MatMul", &linear::MatMul),
-    ("Max", &arithmetic::Extremum),
-    ("MaxPool", &max_pool::MaxPool),
-    ("Mean", &arithmetic::MEAN),
-    ("Min", &arithmetic::Extremum),
-    ("Mish", &unary::MISH),
-    ("Mul", &arithmetic::Mul),
-    ("Neg", &unary::NEG),
-    ("PRelu", &rectifier::Leaky),
-    ("Pad", &parts::Pad),
-    ("Pow", &arithmetic::Pow),
-    ("Reciprocal", &unary::RECIPROCAL),
-    ("ReduceL2", &reduce::L2),
-    ("ReduceLogSumExp", &reduce::LOG_SUM_EXP),
-    ("ReduceMax", &reduce::EXTREMUM),
-    ("ReduceMean", &reduce::MEAN),
-    ("ReduceMin", &reduce::EXTREMUM),
-    ("ReduceSum", &reduce::SUM),
-    ("ReduceSumSquare", &reduce::SUM_SQUARE),
-    ("Relu", &rectifier::Relu),
-    ("Reshape", &layout::Reshaping),
-    ("Round", &stop::Stop),
-    ("Selu", &unary::SELU),
-    ("Shape", &stop::Stop),
-    ("Sigmoid", &unary::SIGMOID),
-    ("Sign", &stop::Stop),
-    ("Sin", &unary::SIN),
-    ("Size", &stop::Stop),
-    ("Slice", &parts::Slice),
-    ("Softmax", &softmax::Softmax),
-    ("Softplus", &unary::SOFTPLUS),
-    ("Softsign", &unary::SOFTSIGN),
-    ("SpaceToDepth", &layout::Blocks),
-    ("Split", &parts::Split),
-    ("Sqrt", &unary::SQRT),
-    ("Squeeze", &layout::Reshaping),
-    ("Sub", &arithmetic::SUB),
-    ("Sum", &arithmetic::SUM),
-    ("Tanh", &unary::TANH),
-    ("ThresholdedRelu", &rectifier::ThresholdedRelu),
-    ("Tile", &layout::Tile),
-    ("Transpose", &layout::Transpose),
-    ("Unsqueeze", &layout::Reshaping),
-    ("Where", &arithmetic::Where),
+/// Every operator whose derivative is known: its name, and the operator set in which it has it or, where that is before
+/// the first that is read, that one.
+pub(crate) static TABLE: &[(&str, i64, &dyn Operator)] = &[
+    ("Abs", 7, &unary::ABS),
+    ("Acos", 7, &trigonometry::ACOS),
+    ("Acosh", 9, &trigonometry::ACOSH),
+    ("Add", 7, &arithmetic::SUM),
+    ("And", 7, &stop::Stop),
+    ("ArgMax", 7, &stop::Stop),
+    ("ArgMin", 7, &stop::Stop),
+    ("Asin", 7, &trigonometry::ASIN),
+    ("Asinh", 9, &trigonometry::ASINH),
+    ("Atan", 7, &trigonometry::ATAN),
+    ("Atanh", 9, &trigonometry::ATANH),
+    ("Attention", 23, &attention::Attention),
+    ("AveragePool", 7, &average_pool::AveragePool),
+    ("BatchNormalization", 7, &normalization::BatchNormalization),
+    ("BitShift", 11, &stop::Stop),
+    ("BitwiseAnd", 18, &stop::Stop),
+    ("BitwiseNot", 18, &stop::Stop),
+    ("BitwiseOr", 18, &stop::Stop),
+    ("BitwiseXor", 18, &stop::Stop),
+    ("Cast", 7, &layout::Cast),
+    ("CastLike", 15, &layout::CastLike),
+    ("Ceil", 7, &stop::Stop),
+    ("Celu", 12, &unary::CELU),
+    ("Clip", 7, &rectifier::Clip),
+    ("Compress", 9, &gather::Compress),
+    ("Concat", 7, &parts::Concat),
+    ("ConstantOfShape", 9, &stop::Stop),
+    ("Conv", 7, &conv::Conv),
+    ("ConvTranspose", 7, &conv::ConvTranspose),
+    ("Cos", 7, &trigonometry::COS),
+    ("Cosh", 9, &trigonometry::COSH),
+    ("CumSum", 11, &triangle::CumSum),
+    ("DepthToSpace", 7, &layout::Blocks),
+    ("Div", 7, &arithmetic::Div),
+    ("Dropout", 7, &layout::Reshaping),
+    ("Einsum", 12, &einsum::Einsum),
+    ("Elu", 7, &unary::ELU),
+    ("Equal", 7, &stop::Stop),
+    ("Erf", 9, &unary::ERF),
+    ("Exp", 7, &unary::EXP),
+    ("Expand", 8, &layout::Expand),
+    ("EyeLike", 9, &stop::Stop),
+    ("Flatten", 7, &layout::Reshaping),
+    ("Floor", 7, &stop::Stop),
+    ("Gather", 7, &gather::Gather),
+    ("GatherElements", 11, &gather::GatherElements),
+    ("GatherND", 11, &gather::GatherNd),
+    ("Gelu", 20, &unary::GELU),
+    ("Gemm", 7, &linear::Gemm),
+    ("GlobalAveragePool", 7, &average_pool::GlobalAveragePool),
+    ("GlobalLpPool", 7, &norm::GlobalLpPool),
+    ("GlobalMaxPool", 7, &max_pool::GlobalMaxPool),
+    ("Greater", 7, &stop::Stop),
+    ("GreaterOrEqual", 12, &stop::Stop),
+    ("GroupNormalization", 18, &normalization::GroupNormalization),
+    ("HardSigmoid", 7, &unary::HARD_SIGMOID),
+    ("HardSwish", 14, &unary::HARD_SWISH),
+    ("Hardmax", 7, &stop::Stop),
+    ("Identity", 7, &layout::Reshaping),
+    ("InstanceNormalization", 7, &normalization::GroupNormalization),
+    ("IsInf", 10, &stop::Stop),
+    ("IsNaN", 9, &stop::Stop),
+    ("LRN", 7, &norm::Lrn),
+    ("LayerNormalization", 17, &normalization::LayerNormalization),
+    ("LeakyRelu", 7, &rectifier::Leaky),
+    ("Less", 7, &stop::Stop),
+    ("LessOrEqual", 12, &stop::Stop),
+    ("Log", 7, &unary::LOG),
+    ("LogSoftmax", 7, &softmax::LogSoftmax),
+    ("LpNormalization", 7, &norm::LpNormalization),
+    ("LpPool", 7, &norm::LpPool),
+    ("MatMul", 7, &linear::MatMul),
+    ("Max", 7, &arithmetic::Extremum),
+    ("MaxPool", 7, &max_pool::MaxPool),
+    ("Mean", 7, &arithmetic::MEAN),
+    ("MeanVarianceNormalization", 9, &normalization::MeanVarianceNormalization),
+    ("Min", 7, &arithmetic::Extremum),
+    ("Mish", 18, &unary::MISH),
+    ("Mod", 10, &arithmetic::Mod),
+    ("Mul", 7, &arithmetic::Mul),
+    ("Neg", 7, &unary::NEG),
+    ("NonZero", 9, &stop::Stop),
+    ("Not", 7, &stop::Stop),
+    ("OneHot", 9, &stop::Stop),
+    ("Or", 7, &stop::Stop),
+    ("PRelu", 7, &rectifier::Leaky),
+    ("Pad", 7, &parts::Pad),
+    ("Pow", 7, &arithmetic::Pow),
+    ("RMSNormalization", 23, &normalization::RmsNormalization),
+    ("Range", 11, &stop::Stop),
+    ("Reciprocal", 7, &unary::RECIPROCAL),
+    ("ReduceL1", 7, &reduce::L1),
+    ("ReduceL2", 7, &reduce::L2),
+    ("ReduceLogSum", 7, &reduce::LOG_SUM),
+    ("ReduceLogSumExp", 7, &reduce::LOG_SUM_EXP),
+    ("ReduceMax", 7, &reduce::EXTREMUM),
+    ("ReduceMean", 7, &reduce::MEAN),
+    ("ReduceMin", 7, &reduce::EXTREMUM),
+    ("ReduceProd", 7, &reduce::PRODUCT),
+    ("ReduceSum", 7, &reduce::SUM),
+    ("ReduceSumSquare", 7, &reduce::SUM_SQUARE),
+    ("Relu", 7, &rectifier::Relu),
+    ("Reshape", 7, &layout::Reshaping),
+    ("Resize", 10, &resize::Resize),
+    ("RotaryEmbedding", 23, &attention::RotaryEmbedding),
+    ("Round", 11, &stop::Stop),
+    ("ScatterElements", 11, &scatter::Scatter),
+    ("ScatterND", 11, &scatter::Scatter),
+    ("Selu", 7, &unary::SELU),
+    ("Shape", 7, &stop::Stop),
+    ("Shrink", 9, &unary::SHRINK),
+    ("Sigmoid", 7, &unary::SIGMOID),
+    ("Sign", 9, &stop::Stop),
+    ("Sin", 7, &trigonometry::SIN),
+    ("Sinh", 9, &trigonometry::SINH),
+    ("Size", 7, &stop::Stop),
+    ("Slice", 7, &parts::Slice),
+    ("Softmax", 7, &softmax::Softmax),
+    ("Softplus", 7, &unary::SOFTPLUS),
+    ("Softsign", 7, &unary::SOFTSIGN),
+    ("SpaceToDepth", 7, &layout::Blocks),
+    ("Split", 7, &parts::Split),
+    ("Sqrt", 7, &unary::SQRT),
+    ("Squeeze", 7, &layout::Reshaping),
+    ("Sub", 7, &arithmetic::SUB),
+    ("Sum", 7, &arithmetic::SUM),
+    ("Tan", 7, &trigonometry::TAN),
+    ("Tanh", 7, &trigonometry::TANH),
+    ("ThresholdedRelu", 10, &rectifier::ThresholdedRelu),
+    ("Tile", 7, &layout::Tile),
+    ("TopK", 7, &gather::TopK),
+    ("Transpose", 7, &layout::Transpose),
+    ("Trilu", 14, &triangle::Trilu),
+    ("Unsqueeze", 7, &layout::Reshaping),
+    ("Upsample", 7, &resize::Resize),
+    ("Where", 9, &arithmetic::Where),
+    ("Xor", 7, &stop::Stop),
 ];
 
 /// What is known of operator `op` of `domain`, if anything is.
@@ -213,5 +302,10 @@ pub fn lookup(domain: &str, op: &str) -> Option<&'static dyn Operator> {
     if !matches!(domain, "" | "ai.onnx") {
         return None;
     }
-    TABLE.iter().find(|(name, _)| *name == op).map(|(_, operator)| *operator)
+    TABLE.iter().find(|(name, ..)| *name == op).map(|(.., operator)| *operator)
+}
+
+/// The names of all operators whose derivative is known, each with the first operator set in which it is.
+pub fn known() -> impl Iterator<Item = (&'static str, i64, &'static dyn Operator)> {
+    TABLE.iter().copied()
 }

@@ -1,4 +1,4 @@
-//! Operators that take values apart and put them together: Concat, Split, Slice, Pad, Gather.
+//! Operators that take values apart and put them together: Concat, Split, Slice, Pad.
 
 use super::layout::keeps_space;
 use super::{Geometry, Operator, Step};
@@ -7,12 +7,12 @@ use crate::{Error, Graph, Node, ValueId};
 
 type Made = Result<Vec<Option<ValueId>>, Error>;
 
-fn axis_of(node: &Node, default: i64, rank: usize) -> usize {
+pub(super) fn axis_of(node: &Node, default: i64, rank: usize) -> usize {
     let axis = node.int("axis", default);
     (if axis < 0 { axis + rank as i64 } else { axis }) as usize
 }
 
-fn pointwise_if_space_is_kept(graph: &Graph, node: &Node) -> Geometry {
+pub(super) fn pointwise_if_space_is_kept(graph: &Graph, node: &Node) -> Geometry {
     if keeps_space(graph, node) { Geometry::Pointwise } else { Geometry::Opaque }
 }
 
@@ -103,6 +103,10 @@ impl Operator for Split {
         pointwise_if_space_is_kept(graph, node)
     }
 
+    fn remark(&self, _op: &str) -> &'static str {
+        "sizes of the parts must be known"
+    }
+
     #[cfg(test)]
     fn example(&self, op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         let mut shape = draw.shape(1, 3);
@@ -186,6 +190,10 @@ impl Operator for Slice {
 
     fn geometry(&self, graph: &Graph, node: &Node) -> Geometry {
         pointwise_if_space_is_kept(graph, node)
+    }
+
+    fn remark(&self, _op: &str) -> &'static str {
+        "bounds must be known"
     }
 
     #[cfg(test)]
@@ -287,6 +295,10 @@ impl Operator for Pad {
         }
     }
 
+    fn remark(&self, _op: &str) -> &'static str {
+        "pads must be known"
+    }
+
     #[cfg(test)]
     fn example(&self, op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         let shape: Vec<i64> = draw.shape(1, 4).into_iter().map(|size| size + 2).collect();
@@ -302,58 +314,12 @@ impl Operator for Pad {
     }
 }
 
-/// Gather by constant indices: one index is a pad, several a product with a matrix of zeros and ones.
-pub(super) struct Gather;
-
-impl Operator for Gather {
-    fn vjp(&self, b: &mut Builder<'_>, step: &Step<'_>) -> Made {
-        let shape = b.shape(step.input(0)?)?;
-        let axis = axis_of(step.node, 0, shape.len());
-        let indices = b.constant(step.input(1)?).and_then(|indices| indices.to_i64());
-        let indices = indices.ok_or_else(|| step.no_derivative("its indices are computed"))?;
-        let size = shape[axis];
-        let indices: Vec<i64> = indices.iter().map(|index| if *index < 0 { index + size } else { *index }).collect();
-        let mut picked = shape.clone();
-        picked[axis] = indices.len() as i64;
-        let g = b.reshape(step.cotangent()?, &picked)?;
-        if let [index] = indices[..] {
-            let (mut before, mut after) = (vec![0; shape.len()], vec![0; shape.len()]);
-            before[axis] = index;
-            after[axis] = size - 1 - index;
-            return Ok(vec![Some(b.pad(g, &before, &after, 0.0)?)]);
-        }
-        let sources: Vec<Option<i64>> = indices.into_iter().map(Some).collect();
-        Ok(vec![Some(b.scatter_axis(g, axis, &sources, size)?)])
-    }
-
-    fn carries(&self, _graph: &Graph, _node: &Node, index: usize) -> bool {
-        index == 0
-    }
-
-    fn geometry(&self, graph: &Graph, node: &Node) -> Geometry {
-        pointwise_if_space_is_kept(graph, node)
-    }
-
-    #[cfg(test)]
-    fn example(&self, op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
-        let shape = draw.shape(1, 3);
-        let x = draw.distinct(&shape);
-        let axis = draw.int(0, shape.len() as i64 - 1);
-        let size = shape[axis as usize];
-        let indices_shape = draw.shape(0, 2);
-        let count = indices_shape.iter().product::<i64>();
-        let case = super::testing::Case::new(draw.opset(11), op).wrt(&shape, &x).attribute("axis", axis);
-        let indices: Vec<i64> = (0..count).map(|_| draw.int(-size, size - 1)).collect();
-        case.constant(crate::Tensor::i64(&indices_shape, &indices))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::ops::testing::check;
 
     #[test]
     fn parts_agree_with_central_differences() {
-        check(&["Concat", "Split", "Slice", "Slice", "Pad", "Pad", "Gather"]);
+        check(&["Concat", "Split", "Slice", "Slice", "Pad", "Pad"]);
     }
 }

@@ -6,6 +6,7 @@ pub(super) fn pool(op: &str, draw: &mut Draw) -> Case {
     let opset = draw.opset(7);
     let dilated = match op {
         "MaxPool" => opset >= 10,
+        "LpPool" => opset >= 18,
         _ => opset >= 19,
     };
     let axes = if draw.int(0, 4) == 0 { 1 } else { 2 };
@@ -26,7 +27,7 @@ pub(super) fn pool(op: &str, draw: &mut Draw) -> Case {
     case = match draw.int(0, 3) {
         0 => case.attribute("auto_pad", draw.pick(&["SAME_UPPER", "SAME_LOWER"])),
         _ => {
-            if opset >= 10 && draw.flag() {
+            if opset >= if op == "LpPool" { 18 } else { 10 } && draw.flag() {
                 case = case.attribute("ceil_mode", 1);
             }
             if dilated {

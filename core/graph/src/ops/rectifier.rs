@@ -38,6 +38,10 @@ impl Operator for Relu {
         Ok(vec![Some(made)])
     }
 
+    fn remark(&self, _op: &str) -> &'static str {
+        "follows the guided rules"
+    }
+
     #[cfg(test)]
     fn example(&self, _op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         let shape = tests::shape(draw);
@@ -79,6 +83,10 @@ impl Operator for Clip {
 
     fn carries(&self, _graph: &Graph, _node: &Node, index: usize) -> bool {
         index == 0
+    }
+
+    fn remark(&self, _op: &str) -> &'static str {
+        "follows the guided rules where it is from 0; bounds are not differentiated by"
     }
 
     #[cfg(test)]
@@ -150,6 +158,10 @@ impl Operator for Leaky {
             made[1] = Some(b.sum_to(each, &shape)?);
         }
         Ok(made)
+    }
+
+    fn remark(&self, _op: &str) -> &'static str {
+        "follows the guided rules"
     }
 
     #[cfg(test)]

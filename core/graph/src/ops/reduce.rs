@@ -1,5 +1,6 @@
 //! Reductions over axes: sums, means, extrema, norms.
 
+use super::norm::{divisor, sign};
 use super::{Geometry, Operator, Step};
 use crate::builder::Builder;
 use crate::{Error, Graph, Node, ValueId};
@@ -40,8 +41,34 @@ pub(super) static SUM_SQUARE: Reduction = Reduction(|b, r| {
     let double = b.scale(r.g, 2.0)?;
     b.mul(r.x, double)
 });
+pub(super) static L1: Reduction = Reduction(|b, r| {
+    let sign = sign(b, r.x)?;
+    b.mul(sign, r.g)
+});
+pub(super) static LOG_SUM: Reduction = Reduction(|b, r| {
+    let sum = b.unary("Exp", r.y)?;
+    b.div(r.g, sum)
+});
+/// The product of the others, which is not y / x where a factor is 0.
+pub(super) static PRODUCT: Reduction = Reduction(|b, r| {
+    let zero = b.scalar(0.0);
+    let magnitude = b.unary("Abs", r.x)?;
+    let alive = b.is_greater(magnitude, zero)?;
+    let dead = b.complement(1.0, alive)?;
+    let factors = b.add(r.x, dead)?;
+    let product = b.reduce_product(factors, &r.axes)?;
+    let zeros = b.reduce_sum(dead, &r.axes)?;
+    // Only where all the others are not 0: none is for those that are not, one (itself) for those that are.
+    let others = b.sub(zeros, dead)?;
+    let half = b.scalar(0.5);
+    let open = b.is_less(others, half)?;
+    let rest = b.div(product, factors)?;
+    let slope = b.mul(rest, open)?;
+    b.mul(slope, r.g)
+});
 pub(super) static L2: Reduction = Reduction(|b, r| {
-    let share = b.div(r.g, r.y)?;
+    let norm = divisor(b, r.y)?;
+    let share = b.div(r.g, norm)?;
     b.mul(r.x, share)
 });
 pub(super) static LOG_SUM_EXP: Reduction = Reduction(|b, r| {
@@ -91,10 +118,24 @@ impl Operator for Reduction {
         }
     }
 
+    fn remark(&self, _op: &str) -> &'static str {
+        "axes must be known"
+    }
+
     #[cfg(test)]
     fn example(&self, op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         let shape = draw.shape(1, 4);
-        let x = draw.distinct(&shape);
+        let mut x = draw.distinct(&shape);
+        match op {
+            "ReduceLogSum" => x.iter_mut().for_each(|x| *x = x.abs() + 0.1),
+            "ReduceProd" => {
+                for _ in 0..draw.int(0, 2) {
+                    let last = x.len() as i64 - 1;
+                    x[draw.int(0, last) as usize] = 0.0;
+                }
+            }
+            _ => {}
+        }
         let opset = draw.opset(7);
         let mut case = super::testing::Case::new(opset, op).wrt(&shape, &x);
         let rank = shape.len() as i64;
@@ -121,5 +162,6 @@ mod tests {
     #[test]
     fn reductions_agree_with_central_differences() {
         check(&["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceSumSquare", "ReduceLogSumExp"]);
+        check(&["ReduceL1", "ReduceProd", "ReduceLogSum"]);
     }
 }

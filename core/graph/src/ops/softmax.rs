@@ -35,6 +35,10 @@ impl Operator for Softmax {
         geometry(graph, node)
     }
 
+    fn remark(&self, _op: &str) -> &'static str {
+        "before operator set 13 over all axes from the given one on"
+    }
+
     #[cfg(test)]
     fn example(&self, op: &str, draw: &mut super::testing::Draw) -> super::testing::Case {
         tests::example(op, draw)
@@ -55,6 +59,10 @@ impl Operator for LogSoftmax {
 
     fn geometry(&self, graph: &Graph, node: &Node) -> Geometry {
         geometry(graph, node)
+    }
+
+    fn remark(&self, _op: &str) -> &'static str {
+        "before operator set 13 over all axes from the given one on"
     }
 
     #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Smooth functions of one value, elementwise: one table entry each.
 
+use super::norm::sign;
 use super::{Operator, Step};
 use crate::builder::Builder;
 use crate::{Error, ValueId};
@@ -8,7 +9,7 @@ use std::f32::consts::{FRAC_2_SQRT_PI, SQRT_2};
 type Made = Result<ValueId, Error>;
 
 /// What a function does backwards: from the cotangent `g` of its output to that of its input.
-pub(super) struct Unary(fn(&mut Builder<'_>, &Step<'_>, ValueId) -> Made);
+pub(super) struct Unary(pub(super) fn(&mut Builder<'_>, &Step<'_>, ValueId) -> Made);
 
 impl Operator for Unary {
     fn vjp(&self, build: &mut Builder<'_>, step: &Step<'_>) -> Result<Vec<Option<ValueId>>, Error> {
@@ -25,15 +26,6 @@ impl Operator for Unary {
 pub(super) static NEG: Unary = Unary(|b, _, g| b.unary("Neg", g));
 pub(super) static EXP: Unary = Unary(|b, s, g| b.mul(g, s.output()?));
 pub(super) static LOG: Unary = Unary(|b, s, g| b.div(g, s.input(0)?));
-pub(super) static SIN: Unary = Unary(|b, s, g| {
-    let cosine = b.unary("Cos", s.input(0)?)?;
-    b.mul(g, cosine)
-});
-pub(super) static COS: Unary = Unary(|b, s, g| {
-    let sine = b.unary("Sin", s.input(0)?)?;
-    let product = b.mul(g, sine)?;
-    b.unary("Neg", product)
-});
 pub(super) static SQRT: Unary = Unary(|b, s, g| {
     let half = b.scale(g, 0.5)?;
     b.div(half, s.output()?)
@@ -45,15 +37,8 @@ pub(super) static RECIPROCAL: Unary = Unary(|b, s, g| {
     b.unary("Neg", product)
 });
 pub(super) static ABS: Unary = Unary(|b, s, g| {
-    let zero = b.scalar(0.0);
-    let positive = b.is_greater(s.input(0)?, zero)?;
-    let negative = b.is_less(s.input(0)?, zero)?;
-    let sign = b.sub(positive, negative)?;
+    let sign = sign(b, s.input(0)?)?;
     b.mul(g, sign)
-});
-pub(super) static TANH: Unary = Unary(|b, s, g| {
-    let slope = tanh_slope(b, s.output()?)?;
-    b.mul(g, slope)
 });
 pub(super) static SIGMOID: Unary = Unary(|b, s, g| {
     let y = s.output()?;
@@ -154,8 +139,16 @@ pub(super) static MISH: Unary = Unary(|b, s, g| {
     b.mul(g, total)
 });
 
+/// 0 within ±`lambd`, else moved towards 0 by `bias`.
+pub(super) static SHRINK: Unary = Unary(|b, s, g| {
+    let magnitude = b.unary("Abs", s.input(0)?)?;
+    let bound = b.scalar(s.node.float("lambd", 0.5));
+    let beyond = b.is_greater(magnitude, bound)?;
+    b.mul(g, beyond)
+});
+
 /// 1 − tanh².
-fn tanh_slope(b: &mut Builder<'_>, tanh: ValueId) -> Made {
+pub(super) fn tanh_slope(b: &mut Builder<'_>, tanh: ValueId) -> Made {
     let square = b.mul(tanh, tanh)?;
     b.complement(1.0, square)
 }
@@ -181,7 +174,7 @@ mod tests {
 
     pub(super) fn example(op: &str, draw: &mut Draw) -> Case {
         let since = match op {
-            "Erf" => 9,
+            "Erf" | "Sinh" | "Cosh" | "Asinh" | "Acosh" | "Atanh" | "Shrink" => 9,
             "Celu" => 12,
             "HardSwish" => 14,
             "Mish" => 18,
@@ -192,11 +185,16 @@ mod tests {
         let mut x = draw.distinct(&shape);
         match op {
             "Log" | "Sqrt" | "Reciprocal" => x.iter_mut().for_each(|x| *x = x.abs() + 0.2),
+            "Asin" | "Acos" | "Atanh" => x.iter_mut().for_each(|x| *x *= 0.6),
+            "Acosh" => x.iter_mut().for_each(|x| *x = x.abs() + 1.2),
+            "Tan" => x.iter_mut().for_each(|x| *x *= 0.8),
             "HardSigmoid" | "HardSwish" => x.iter_mut().for_each(|x| *x *= 3.0),
             _ => {}
         }
         let case = Case::new(draw.opset(since), op).wrt(&shape, &x);
         match op {
+            // No drawn number comes near ±0.4321.
+            "Shrink" => case.attribute("lambd", 0.432_1_f32).attribute("bias", 0.25_f32),
             "Elu" | "Celu" => case.attribute("alpha", 0.7_f32),
             "Selu" => case.attribute("alpha", 1.3_f32).attribute("gamma", 0.9_f32),
             // The bounds of 0 and 1 are reached at -0.31 / 0.23 and 0.69 / 0.23, which no drawn number comes near.
@@ -208,6 +206,6 @@ mod tests {
 
     #[test]
     fn smooth_functions_agree_with_central_differences() {
-        check(&["Neg", "Exp", "Log", "Sqrt", "Reciprocal", "Tanh", "Sigmoid", "Erf", "Gelu", "HardSwish"]);
+        check(&["Neg", "Exp", "Log", "Sqrt", "Reciprocal", "Sigmoid", "Erf", "Gelu", "HardSwish", "Shrink"]);
     }
 }

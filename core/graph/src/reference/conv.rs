@@ -127,18 +127,29 @@ pub(super) fn conv_transpose(call: &Call<'_>) -> Result<Array> {
     let list =
         |name: &str, default: i64, count: usize| call.node.ints(name).map_or(vec![default; count], <[i64]>::to_vec);
     let (strides, dilations) = (list("strides", 1, axes), list("dilations", 1, axes));
-    let (pads, extra) = (list("pads", 0, 2 * axes), list("output_padding", 0, axes));
-    if call.node.ints("output_shape").is_some() || call.node.string("auto_pad").is_some_and(|mode| mode != "NOTSET") {
-        return fail("output_shape and auto_pad are not covered");
-    }
+    let (mut pads, extra) = (list("pads", 0, 2 * axes), list("output_padding", 0, axes));
     let kernel: Vec<usize> = weights.shape[2..].to_vec();
-    let sizes: Vec<usize> = (0..axes)
-        .map(|axis| {
-            let covered =
-                (x.shape[axis + 2] as i64 - 1) * strides[axis] + (kernel[axis] as i64 - 1) * dilations[axis] + 1;
-            (covered + extra[axis] - pads[axis] - pads[axes + axis]) as usize
-        })
-        .collect();
+    let mode = call.node.string("auto_pad").unwrap_or("NOTSET");
+    let stated = match call.node.ints("output_shape") {
+        Some(sizes) => Some(sizes[sizes.len() - axes..].to_vec()),
+        None if mode.starts_with("SAME") => {
+            Some((0..axes).map(|axis| x.shape[axis + 2] as i64 * strides[axis]).collect())
+        }
+        None => None,
+    };
+    let mut sizes = Vec::new();
+    for axis in 0..axes {
+        let covered = (x.shape[axis + 2] as i64 - 1) * strides[axis] + (kernel[axis] as i64 - 1) * dilations[axis] + 1;
+        let whole = covered + extra[axis];
+        sizes.push(match &stated {
+            Some(stated) => {
+                let cut = (whole - stated[axis]).max(0);
+                pads[axis] = if mode == "SAME_UPPER" { cut / 2 } else { cut - cut / 2 };
+                stated[axis] as usize
+            }
+            None => (whole - pads[axis] - pads[axes + axis]) as usize,
+        });
+    }
     let (batch, channels, per_group) = (x.shape[0], x.shape[1], weights.shape[1]);
     let shape = [&[batch, per_group * group], &*sizes].concat();
     let mut result = vec![0.0; shape.iter().product()];

@@ -6,7 +6,21 @@ use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
 
 pub(super) fn run(call: &Call<'_>) -> Result<Array> {
     match &*call.node.op {
-        "Cast" => cast(call),
+        "Cast" => cast(call, call.node.int("to", 1)),
+        "CastLike" => match &call.input(1)?.data {
+            Data::Float(_) => cast(call, 1),
+            Data::Int(_) => cast(call, 7),
+            Data::Bool(_) => cast(call, 9),
+        },
+        "IsNaN" | "IsInf" => {
+            let x = call.input(0)?;
+            let is = |value: &f64| if call.node.op == "IsNaN" { value.is_nan() } else { value.is_infinite() };
+            Ok(Array::bool(x.shape.clone(), x.floats()?.iter().map(is).collect()))
+        }
+        "BitwiseNot" => {
+            let x = call.input(0)?;
+            Ok(Array::int(x.shape.clone(), x.ints()?.iter().map(|value| !value).collect()))
+        }
         "Not" => {
             let x = call.input(0)?;
             Ok(Array::bool(x.shape.clone(), x.bools()?.iter().map(|value| !value).collect()))
@@ -14,19 +28,20 @@ pub(super) fn run(call: &Call<'_>) -> Result<Array> {
         "Clip" => clip(call),
         "Where" => choose(call),
         "And" | "Or" | "Xor" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Equal" => compare(call),
+        "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" | "BitShift" => combine(call),
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "PRelu" | "Sum" | "Mean" | "Max" | "Min" => combine(call),
         _ => unary(call),
     }
 }
 
-fn cast(call: &Call<'_>) -> Result<Array> {
+fn cast(call: &Call<'_>, to: i64) -> Result<Array> {
     let x = call.input(0)?;
     let numbers: Vec<f64> = match &x.data {
         Data::Float(data) => data.clone(),
         Data::Int(data) => data.iter().map(|value| *value as f64).collect(),
         Data::Bool(data) => data.iter().map(|value| f64::from(u8::from(*value))).collect(),
     };
-    Ok(match (call.node.int("to", 1), &x.data) {
+    Ok(match (to, &x.data) {
         (1 | 10 | 11 | 16, _) => Array::float(x.shape.clone(), numbers),
         (9, _) => Array::bool(x.shape.clone(), numbers.iter().map(|value| *value != 0.0).collect()),
         (_, Data::Int(_)) => x.clone(),
@@ -126,6 +141,11 @@ fn combine(call: &Call<'_>) -> Result<Array> {
                     "Max" => (*a).max(*b),
                     "Min" => (*a).min(*b),
                     "Pow" => a.pow(*b as u32),
+                    "BitwiseAnd" => *a & b,
+                    "BitwiseOr" => *a | b,
+                    "BitwiseXor" => *a ^ b,
+                    "BitShift" if call.node.string("direction") == Some("LEFT") => *a << b,
+                    "BitShift" => *a >> b,
                     _ => return fail("not on integers"),
                 };
             }
@@ -182,7 +202,20 @@ fn unary(call: &Call<'_>) -> Result<Array> {
         "Reciprocal" => Box::new(f64::recip),
         "Sin" => Box::new(f64::sin),
         "Cos" => Box::new(f64::cos),
+        "Tan" => Box::new(f64::tan),
+        "Asin" => Box::new(f64::asin),
+        "Acos" => Box::new(f64::acos),
+        "Atan" => Box::new(f64::atan),
+        "Sinh" => Box::new(f64::sinh),
+        "Cosh" => Box::new(f64::cosh),
+        "Asinh" => Box::new(f64::asinh),
+        "Acosh" => Box::new(f64::acosh),
+        "Atanh" => Box::new(f64::atanh),
         "Tanh" => Box::new(f64::tanh),
+        "Shrink" => {
+            let (bias, lambd) = (attribute("bias", 0.0), attribute("lambd", 0.5));
+            Box::new(move |x| if x.abs() > lambd { x - bias * x.signum() } else { 0.0 })
+        }
         "Sigmoid" => Box::new(sigmoid),
         "Erf" => Box::new(erf),
         "Floor" => Box::new(f64::floor),

@@ -223,3 +223,17 @@ pub(super) fn blocks(call: &Call<'_>) -> Result<Array> {
     let split = x.reshaped(vec![n, size, size, depth, h, w])?;
     transposed(&split, &[0, 3, 4, 1, 5, 2]).reshaped(shape)
 }
+
+pub(super) fn triangle(call: &Call<'_>) -> Result<Array> {
+    let x = call.input(0)?;
+    let k = call.optional(1).map(Array::ints).transpose()?.map_or(0, |k| k[0]);
+    let upper = call.node.int("upper", 1) != 0;
+    let rank = x.rank();
+    let kept = |position: &[usize]| {
+        let diagonal = position[rank - 1] as i64 - position[rank - 2] as i64;
+        if upper { diagonal >= k } else { diagonal <= k }
+    };
+    let cells =
+        positions(&x.shape).zip(x.floats()?).map(|(position, value)| if kept(&position) { *value } else { 0.0 });
+    Ok(Array::float(x.shape.clone(), cells.collect()))
+}

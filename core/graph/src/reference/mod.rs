@@ -5,8 +5,10 @@
 //! graph states must have that shape: a wrong statement is an error.
 
 mod array;
+mod attention;
 mod constants;
 mod conv;
+mod einsum;
 mod elementwise;
 mod indexing;
 mod layout;
@@ -14,6 +16,7 @@ mod linear;
 mod normalization;
 mod pool;
 mod reduce;
+mod resize;
 
 use crate::{CompileOptions, Graph, Node, Runtime, Tensor, ValueId};
 use array::Array;
@@ -141,20 +144,36 @@ fn run(call: &Call<'_>) -> Result<Vec<Array>> {
         "Constant" | "ConstantOfShape" | "Shape" | "Size" | "Range" | "EyeLike" => one(constants::run(call)),
         "Conv" => one(conv::conv(call)),
         "ConvTranspose" => one(conv::conv_transpose(call)),
+        "Attention" => one(attention::attention(call)),
+        "RotaryEmbedding" => one(attention::rotary(call)),
+        "Einsum" => one(einsum::einsum(call)),
+        "Resize" | "Upsample" => one(resize::resize(call)),
         "MaxPool" => pool::max_pool(call),
         "AveragePool" => one(pool::average_pool(call)),
-        "GlobalAveragePool" | "GlobalMaxPool" => one(pool::global(call)),
+        "LpPool" => one(pool::lp_pool(call)),
+        "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" => one(pool::global(call)),
         "Gemm" => one(linear::gemm(call)),
         "MatMul" => one(linear::matmul(call)),
         "BatchNormalization" => one(normalization::batch(call)),
-        "LayerNormalization" => one(normalization::layer(call)),
+        "LayerNormalization" | "RMSNormalization" => one(normalization::layer(call)),
+        "MeanVarianceNormalization" => one(normalization::mean_variance(call)),
+        "LpNormalization" => one(normalization::by_norm(call)),
+        "LRN" => one(normalization::local_response(call)),
         "InstanceNormalization" | "GroupNormalization" => one(normalization::group(call)),
         "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceProd" | "ReduceL1" | "ReduceL2"
-        | "ReduceSumSquare" | "ReduceLogSumExp" => one(reduce::reduce(call)),
+        | "ReduceSumSquare" | "ReduceLogSumExp" | "ReduceLogSum" => one(reduce::reduce(call)),
         "ArgMax" | "ArgMin" => one(reduce::extreme(call)),
         "Softmax" | "LogSoftmax" => one(reduce::softmax(call)),
         "CumSum" => one(reduce::cumulated(call)),
+        "Hardmax" => one(reduce::hardmax(call)),
+        "TopK" => reduce::top(call),
         "Gather" => one(indexing::gather(call)),
+        "GatherND" => one(indexing::gather_nd(call)),
+        "ReverseSequence" => one(indexing::reverse_sequence(call)),
+        "Compress" => one(indexing::compress(call)),
+        "NonZero" => one(indexing::nonzero(call)),
+        "OneHot" => one(indexing::one_hot(call)),
+        "Trilu" => one(layout::triangle(call)),
         "GatherElements" => one(indexing::gather_elements(call)),
         "ScatterElements" => one(indexing::scatter_elements(call)),
         "ScatterND" => one(indexing::scatter_nd(call)),

@@ -60,10 +60,31 @@ pub(super) fn average_pool(call: &Call<'_>) -> Result<Array> {
     Ok(Array::float([&x.shape[..2], &*window.outputs].concat(), means))
 }
 
+fn norm(values: impl Iterator<Item = f64>, p: i64) -> f64 {
+    values.map(|value| value.abs().powi(p as i32)).sum::<f64>().powf(1.0 / p as f64)
+}
+
+pub(super) fn lp_pool(call: &Call<'_>) -> Result<Array> {
+    let x = call.input(0)?;
+    let window = window(call, x)?;
+    let (data, sizes, cells) = (x.floats()?, &x.shape[2..], window.cells());
+    let plane: usize = sizes.iter().product();
+    let mut norms = Vec::new();
+    for of_plane in 0..x.shape[0] * x.shape[1] {
+        for output in positions(&window.outputs) {
+            let seen = cells.iter().filter_map(|cell| inside(&window.place(&output, cell), sizes));
+            let values = seen.map(|place| data[of_plane * plane + flat(&place, sizes)]);
+            norms.push(norm(values, call.node.int("p", 2)));
+        }
+    }
+    Ok(Array::float([&x.shape[..2], &*window.outputs].concat(), norms))
+}
+
 pub(super) fn global(call: &Call<'_>) -> Result<Array> {
     let x = call.input(0)?;
     let plane = x.shape[2..].iter().product::<usize>();
     let pooled = x.floats()?.chunks(plane).map(|plane| match &*call.node.op {
+        "GlobalLpPool" => norm(plane.iter().copied(), call.node.int("p", 2)),
         "GlobalMaxPool" => plane.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         _ => plane.iter().sum::<f64>() / plane.len() as f64,
     });

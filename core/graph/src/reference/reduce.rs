@@ -53,6 +53,7 @@ pub(super) fn reduce(call: &Call<'_>) -> Result<Array> {
             "ReduceMin" => values().fold(f64::INFINITY, f64::min),
             "ReduceL1" => values().map(f64::abs).sum(),
             "ReduceL2" => values().map(|value| value * value).sum::<f64>().sqrt(),
+            "ReduceLogSum" => values().sum::<f64>().ln(),
             "ReduceSumSquare" => values().map(|value| value * value).sum(),
             _ => values().map(|value| (value - largest).exp()).sum::<f64>().ln() + largest,
         }
@@ -115,4 +116,50 @@ pub(super) fn cumulated(call: &Call<'_>) -> Result<Array> {
         }
     }
     Ok(Array::float(x.shape.clone(), result))
+}
+
+pub(super) fn hardmax(call: &Call<'_>) -> Result<Array> {
+    let x = call.input(0)?;
+    let axes: Vec<usize> = match call.opset >= 13 {
+        true => vec![call.axis(-1, x.rank())?],
+        false => (call.axis(1, x.rank())?..x.rank()).collect(),
+    };
+    let data = x.floats()?;
+    let mut result = vec![0.0; data.len()];
+    for group in groups(&x.shape, &axes).1 {
+        let largest = group.iter().map(|index| data[*index]).fold(f64::NEG_INFINITY, f64::max);
+        if let Some(first) = group.iter().find(|index| data[**index] == largest) {
+            result[*first] = 1.0;
+        }
+    }
+    Ok(Array::float(x.shape.clone(), result))
+}
+
+pub(super) fn top(call: &Call<'_>) -> Result<Vec<Array>> {
+    let x = call.input(0)?;
+    let axis = call.axis(-1, x.rank())?;
+    let k = match call.opset >= 10 {
+        true => call.input(1)?.ints()?[0] as usize,
+        false => call.node.int("k", 1) as usize,
+    };
+    let largest = call.node.int("largest", 1) != 0;
+    let mut shape = x.shape.clone();
+    shape[axis] = k;
+    let data = x.floats()?;
+    let mut values = vec![0.0; shape.iter().product()];
+    let mut indices = vec![0; values.len()];
+    let (kept, groups) = groups(&x.shape, &[axis]);
+    for (mut position, group) in positions(&kept).zip(groups) {
+        let mut order: Vec<usize> = (0..group.len()).collect();
+        order.sort_by(|a, b| {
+            let order = data[group[*a]].total_cmp(&data[group[*b]]);
+            if largest { order.reverse() } else { order }
+        });
+        for (place, from) in order.into_iter().take(k).enumerate() {
+            position[axis] = place;
+            let to = flat(&position, &shape);
+            (values[to], indices[to]) = (data[group[from]], from as i64);
+        }
+    }
+    Ok(vec![Array::float(shape.clone(), values), Array::int(shape, indices)])
 }
