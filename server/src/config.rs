@@ -128,6 +128,7 @@ fn engine_config(options: EngineOptions) -> whyglass_engine::Config {
         models: non_empty(&options.models, || vec![PathBuf::from("models")]),
         datasets: non_empty(&options.datasets, || vec![PathBuf::from("datasets")]),
         threads: options.threads.unwrap_or_default(),
+        backend: options.backend,
         limits: whyglass_engine::Limits {
             slots: options.max_runs.unwrap_or(defaults.slots),
             queue: options.max_queue.unwrap_or(defaults.queue),

@@ -20,6 +20,8 @@ pub struct Config {
     pub threads: u32,
     /// How pixels become what the models expect, whatever their folders say; `None`: as their folders say.
     pub normalization: Option<Normalization>,
+    /// The back end that loads the models, whatever their folders say; `None`: as their folders say, or any that can.
+    pub backend: Option<String>,
     /// A model may be named by the path of its file. Only for a command line, never for requests from elsewhere.
     pub allow_model_paths: bool,
     /// Likewise a dataset, by the path of its folder or manifest.

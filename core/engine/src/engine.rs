@@ -66,7 +66,7 @@ impl Engine {
             models: models::registry::Registry::new(
                 config.models.clone(),
                 config.allow_model_paths,
-                models::How { threads, normalization: config.normalization },
+                models::How { threads, normalization: config.normalization, backend: config.backend.clone() },
             ),
             datasets: datasets::registry::Registry::new(config.datasets.clone(), config.allow_dataset_paths),
             store: Arc::default(),

@@ -22,6 +22,10 @@ pub struct EngineOptions {
     /// Directories with a folder per dataset [default: ./datasets]
     #[arg(long, env = "WHYGLASS_DATASETS", value_name = "DIR", value_delimiter = ':', global = true)]
     pub datasets: Vec<PathBuf>,
+    /// The back end that runs the models, by id; auto: whichever reads the file and has the device
+    /// [default: what model.toml says, else auto]
+    #[arg(long, value_name = "ID", global = true)]
+    pub backend: Option<String>,
     /// Threads for computing [default: one per core]
     #[arg(long, env = "WHYGLASS_THREADS", value_name = "N", global = true)]
     pub threads: Option<u32>,
@@ -86,6 +90,7 @@ impl EngineOptions {
             plugins: first(self.plugins, other.plugins),
             models: first(self.models, other.models),
             datasets: first(self.datasets, other.datasets),
+            backend: self.backend.or(other.backend),
             threads: self.threads.or(other.threads),
             max_runs: self.max_runs.or(other.max_runs),
             max_queue: self.max_queue.or(other.max_queue),

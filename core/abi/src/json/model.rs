@@ -13,6 +13,8 @@ pub struct BackendDescriptor {
     pub devices: Vec<String>,
     /// Name and version of the runtime underneath: `"ONNX Runtime 1.32.0"`.
     pub runtime: String,
+    /// Where several back ends could load a file, the one with the highest rank does; of equal ones the first by id.
+    pub rank: i32,
 }
 
 /// The options of `WgBackend::load`.

@@ -16,4 +16,11 @@ pub struct PluginManifest {
     /// Lower-case hex of the library; checked where present.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Plain names of further files that must lie in the folder. Where one is missing the plugin is not loaded, but listed as
+    /// absent with what `install` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
+    /// What a person does to get what `requires` names.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub install: String,
 }

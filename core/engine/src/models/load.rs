@@ -9,7 +9,7 @@ use whyglass_abi::{WG_OK, WgModel, WgStr};
 use whyglass_imaging::Fit;
 
 use super::folder::Source;
-use super::{LoadedModel, ModelInfo, ModelState, groups, occlude};
+use super::{LoadedModel, ModelInfo, ModelState, choose, groups, occlude};
 use crate::call::{Call, Silent};
 use crate::error::{Error, Result};
 use crate::gate::Gate;
@@ -18,15 +18,17 @@ use crate::plugins::Backend;
 use crate::plugins::registry::Registry;
 
 /// What the engine decides of every model that it loads.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct How {
     pub threads: u32,
     /// Instead of what model.toml says.
     pub normalization: Option<Normalization>,
+    /// The id of a back end, instead of what model.toml says.
+    pub backend: Option<String>,
 }
 
 /// Loads `source`, however long that takes.
-pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how: How) -> Result<LoadedModel> {
+pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how: &How) -> Result<LoadedModel> {
     let toml = source.toml.as_ref().map_err(|why| broken(source, why.clone()))?;
     let (policy, filter) = toml.fit().map_err(|why| broken(source, why))?;
     let mut options = toml.options().map_err(|why| broken(source, why))?;
@@ -38,14 +40,15 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how
     info.sha256 = crate::sha256::of_file(&source.file)
         .map_err(|error| broken(source, format!("cannot read {}: {error}", source.file.display())))?;
     let extension = source.file.extension().and_then(|extension| extension.to_str()).unwrap_or("");
-    let backend = plugins.backend_for(&extension.to_lowercase())?;
     let path = source.file.canonicalize().map_err(|error| broken(source, error.to_string()))?;
+    let (device, backend) = (options.device.clone(), how.backend.as_deref().or(toml.backend.as_deref()));
+    let wanted = choose::Wanted { extension: &extension.to_lowercase(), device: device.as_deref(), backend };
     let options =
         serde_json::to_string(&options).map_err(|error| Error::internal("LOAD_OPTIONS", error.to_string()))?;
 
-    let inside = backend.enter()?;
     let call = Call::new(Silent::new(&source.name), how.threads);
-    let table = open(&backend, &call, &path, &options)?;
+    let choose::Chosen { backend, inside, table, notice: passed_over } =
+        choose::load(plugins, wanted, |backend| open(backend, &call, &path, &options))?;
     // From here on the model is unloaded by its `Drop`, whatever goes wrong.
     let mut model = LoadedModel {
         info,
@@ -53,7 +56,7 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how
         json: String::new(),
         fit: Fit { policy, filter, width: 1, height: 1 },
         normalization,
-        notices: Vec::new(),
+        notices: passed_over.into_iter().collect(),
         groups: derived.members,
         backend,
         occlude: occlude::find(&table),

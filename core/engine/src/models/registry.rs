@@ -74,7 +74,7 @@ impl Registry {
         let info = entry.blank(ModelState::Loading);
         // A panic in here must not leave the others waiting for ever.
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            load::load(&entry.source, info, plugins, self.how)
+            load::load(&entry.source, info, plugins, &self.how)
         }))
         .unwrap_or_else(|_| Err(Error::internal("PANIC", format!("loading the model '{name}' panicked"))));
         let loaded = loaded.map(Arc::new).map_err(|error| Error { field: "model".to_owned(), ..error });

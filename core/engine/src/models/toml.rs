@@ -18,6 +18,8 @@ pub(super) struct ModelToml {
     pub labels: Option<String>,
     pub feature_layer: Option<String>,
     pub device: Option<String>,
+    /// The id of a back end, or "auto": whichever reads the file and has the device.
+    pub backend: Option<String>,
     pub licence: String,
     pub source: String,
     /// The name of the model beside this one that it is derived from: its file, input and labels are used.
@@ -98,6 +100,7 @@ impl ModelToml {
             source: text(self.source, base.source),
             feature_layer: self.feature_layer.or(base.feature_layer),
             device: self.device.or(base.device),
+            backend: self.backend.or(base.backend),
             extends: self.extends,
             classes: self.classes,
             ..base

@@ -27,15 +27,22 @@ fn check(manifest: &PluginManifest) -> Result<(), String> {
             manifest.abi
         ));
     }
-    let library = Path::new(&manifest.library);
-    let plain = library.file_name().is_some_and(|name| name == library.as_os_str());
-    if !plain || manifest.library.contains('\\') {
-        return Err(format!(
-            "plugin.toml: library '{}' must be a plain file name in the same folder",
-            manifest.library
-        ));
+    for (key, name) in
+        std::iter::once(("library", &manifest.library)).chain(manifest.requires.iter().map(|name| ("requires", name)))
+    {
+        let path = Path::new(name);
+        if path.file_name().is_none_or(|plain| plain != path.as_os_str()) || name.contains('\\') {
+            return Err(format!("plugin.toml: {key} '{name}' must be a plain file name in the same folder"));
+        }
     }
     Ok(())
+}
+
+/// What `requires` names and `folder` does not hold, as a sentence for the list of plugins.
+pub(super) fn missing(folder: &Path, manifest: &PluginManifest) -> Option<String> {
+    let name = manifest.requires.iter().find(|name| !folder.join(name).exists())?;
+    let advice = if manifest.install.is_empty() { "see where the plugin comes from" } else { &manifest.install };
+    Some(format!("{name} is not installed: {advice}"))
 }
 
 /// `[a-z0-9]` words joined by single hyphens.
@@ -61,6 +68,18 @@ mod tests {
             assert!(check(&manifest("1.0", library)).is_err(), "{library}");
         }
         assert_eq!(check(&manifest("1.0", "libcam.so")), Ok(()));
+    }
+
+    #[test]
+    fn what_a_plugin_requires_is_said_with_how_to_get_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let requires = vec!["librun.so".to_owned()];
+        let manifest = PluginManifest { requires, install: "run make".into(), ..manifest("1.0", "libcam.so") };
+        assert_eq!(missing(folder.path(), &manifest).unwrap(), "librun.so is not installed: run make");
+        std::fs::write(folder.path().join("librun.so"), "").unwrap();
+        assert_eq!(missing(folder.path(), &manifest), None);
+        let outside = PluginManifest { requires: vec!["../librun.so".into()], ..manifest };
+        assert!(check(&outside).unwrap_err().contains("requires '../librun.so'"));
     }
 
     #[test]

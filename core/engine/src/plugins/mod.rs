@@ -38,4 +38,6 @@ pub enum PluginState {
     Disabled,
     /// Never loaded, or loaded and found unusable.
     Refused,
+    /// Not loaded because something that it needs is not installed; the reason says how to get it.
+    Absent,
 }

@@ -11,6 +11,7 @@ use super::tables::{Backend, Offer};
 use super::{PluginInfo, PluginState, Technique, discover, load, manifest, tables};
 use crate::error::{Error, Result};
 use crate::gate::Gate;
+use crate::json::PluginManifest;
 use crate::suggest;
 
 struct Entry {
@@ -38,17 +39,22 @@ impl Registry {
         let registry = Self::default();
         for found in directories.iter().flat_map(|directory| discover::folders(directory)) {
             let mut info = blank(&found.folder);
-            let loaded = found.usable.and_then(|()| Self::load(&found.folder, &mut info));
+            let loaded = found.usable.and_then(|()| manifest::read(&found.folder)).and_then(|manifest| {
+                info.id.clone_from(&manifest.id);
+                info.version.clone_from(&manifest.version);
+                if let Some(reason) = manifest::missing(&found.folder, &manifest) {
+                    info.state = PluginState::Absent;
+                    return Err(reason);
+                }
+                Self::load(&found.folder, &manifest, &mut info)
+            });
             registry.add(info, loaded);
         }
         registry
     }
 
-    fn load(folder: &Path, info: &mut PluginInfo) -> Result<Offer, String> {
-        let manifest = manifest::read(folder)?;
-        info.id.clone_from(&manifest.id);
-        info.version.clone_from(&manifest.version);
-        let opened = load::open(folder, &manifest)?;
+    fn load(folder: &Path, manifest: &PluginManifest, info: &mut PluginInfo) -> Result<Offer, String> {
+        let opened = load::open(folder, manifest)?;
         info.sha256 = opened.sha256;
         // SAFETY: the table comes from the entry of a library that stays loaded.
         let offer = unsafe { tables::check(opened.table) }?;
@@ -95,7 +101,11 @@ impl Registry {
                 tracing::debug!(plugin = info.id, "loaded");
             }
             Err(reason) => {
-                tracing::warn!(plugin = info.id, folder = %info.folder.display(), "refused: {reason}");
+                if info.state == PluginState::Absent {
+                    tracing::debug!(plugin = info.id, "absent: {reason}");
+                } else {
+                    tracing::warn!(plugin = info.id, folder = %info.folder.display(), "refused: {reason}");
+                }
                 info.state_reason = reason;
             }
         }
@@ -124,18 +134,17 @@ impl Registry {
         })
     }
 
-    /// The back end for files that end in `extension`.
-    pub(crate) fn backend_for(&self, extension: &str) -> Result<Arc<Backend>> {
+    /// Sorted by id.
+    pub(crate) fn backends(&self) -> Vec<Arc<Backend>> {
+        self.contents.read().backends.values().cloned().collect()
+    }
+
+    /// Plugins that are not installed in full, with how to get them, as a part of a sentence. `None`: there are none.
+    pub(crate) fn absent(&self) -> Option<String> {
         let contents = self.contents.read();
-        let reads = |backend: &&Arc<Backend>| backend.descriptor.formats.iter().any(|format| format == extension);
-        contents.backends.values().find(reads).cloned().ok_or_else(|| {
-            let known: Vec<&str> = contents.backends.keys().map(String::as_str).collect();
-            let message = match known.len() {
-                0 => "no back end is loaded: look at the list of plugins".to_owned(),
-                _ => format!("no back end reads .{extension} files; loaded are {}", known.join(", ")),
-            };
-            Error::precondition("NO_BACKEND", message)
-        })
+        let absent = contents.plugins.iter().map(|entry| &entry.info).filter(|info| info.state == PluginState::Absent);
+        let said: Vec<String> = absent.map(|info| format!("'{}' is absent: {}", info.id, info.state_reason)).collect();
+        (!said.is_empty()).then(|| said.join("; "))
     }
 
     /// Calls the `shutdown` of each plugin that nobody is inside of, once. Nobody enters one any more.
@@ -154,7 +163,7 @@ impl Registry {
 impl Contents {
     /// Why `offer` cannot stand beside what is there.
     fn conflict(&self, offer: &Offer) -> Option<String> {
-        let usable = |entry: &&Entry| entry.info.state != PluginState::Refused;
+        let usable = |entry: &&Entry| !matches!(entry.info.state, PluginState::Refused | PluginState::Absent);
         if let Some(other) = self.plugins.iter().filter(usable).find(|entry| entry.info.id == offer.id) {
             return Some(format!("the plugin '{}' is already loaded from {}", offer.id, other.info.folder.display()));
         }
@@ -221,6 +230,6 @@ mod tests {
     #[test]
     fn an_unknown_technique_is_not_found() {
         assert_eq!(Registry::default().technique("lime").unwrap_err().reason, "UNKNOWN_TECHNIQUE");
-        assert_eq!(Registry::default().backend_for("onnx").unwrap_err().reason, "NO_BACKEND");
+        assert!(Registry::default().backends().is_empty() && Registry::default().absent().is_none());
     }
 }

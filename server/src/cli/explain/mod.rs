@@ -131,6 +131,10 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
         let why = "--normalize is for models in this process; a server's models say in model.toml what they expect";
         return Err(Failure::refused(why));
     }
+    if args.server.is_some() && places.engine.backend.is_some() {
+        let why = "--backend is for models in this process; a server's models say in model.toml, or its own --backend, what runs them";
+        return Err(Failure::refused(why));
+    }
     let folder = Folder::create(&args.out)?;
     let mut in_process = None;
     let runner: Arc<dyn Runner> = match &args.server {

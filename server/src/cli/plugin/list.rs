@@ -45,6 +45,7 @@ pub(super) fn state(state: PluginState) -> &'static str {
         PluginState::Ready => "ready",
         PluginState::Disabled => "disabled",
         PluginState::Refused => "refused",
+        PluginState::Absent => "absent",
     }
 }
 

@@ -10,6 +10,7 @@ pub(in crate::grpc) fn plugin(plugin: &engine::PluginInfo) -> v1::Plugin {
         engine::PluginState::Ready => v1::plugin::State::Ready,
         engine::PluginState::Disabled => v1::plugin::State::Disabled,
         engine::PluginState::Refused => v1::plugin::State::Refused,
+        engine::PluginState::Absent => v1::plugin::State::Absent,
     };
     v1::Plugin {
         id: plugin.id.clone(),
