@@ -4,6 +4,7 @@
     {"op": "forward", "batch": 32}
     {"op": "gradient", "batch": 1}
     {"op": "occlusion", "size": 45, "stride": 22, "perturbations_per_eval": 16}
+    {"op": "export", "path": "model.pt"}
     {"op": "quit"}
 
 Each answer is {"seconds": …} around the work alone, or {"error": …}. With "save": PATH.npy the answer itself is kept
@@ -82,6 +83,11 @@ class Peer:
                 )[0, 0]
             )
 
+    def export(self, path):
+        """The network as TorchScript, as it is here: with the memory layout of its weights."""
+        torch.jit.trace(self.model, self.image).save(path)
+        return {}
+
     def batch(self, count):
         """`count` copies in the model's own memory layout (`expand` alone would leave strides of zero)."""
         return torch.cat([self.image] * count)
@@ -95,7 +101,7 @@ def timed(work):
 
 def main() -> None:
     peer = Peer()
-    operations = {"load": peer.load, "forward": peer.forward, "gradient": peer.gradient, "occlusion": peer.occlusion}
+    operations = {"load": peer.load, "forward": peer.forward, "gradient": peer.gradient, "occlusion": peer.occlusion, "export": peer.export}
     for line in sys.stdin:
         try:
             request = json.loads(line)

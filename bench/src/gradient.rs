@@ -53,7 +53,7 @@ pub(crate) fn measure(plugins: &Path, peer: &mut Peer, rounds: usize, report: &m
     Ok(())
 }
 
-fn relative(found: &[f32], wanted: &[f32]) -> f64 {
+pub(crate) fn relative(found: &[f32], wanted: &[f32]) -> f64 {
     let square = |value: f32| f64::from(value) * f64::from(value);
     let apart: f64 = found.iter().zip(wanted).map(|(found, wanted)| square(found - wanted)).sum();
     let length: f64 = wanted.iter().map(|value| square(*value)).sum();

@@ -12,6 +12,8 @@ mod ours;
 mod peer;
 mod report;
 mod server;
+#[cfg(feature = "libtorch")]
+mod torchscript;
 
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -34,11 +36,11 @@ struct Arguments {
     /// Fewer rounds, and not the slower setting of the longest sweep
     #[arg(long)]
     quick: bool,
-    /// Only these: occlusion, gradient, server, latency, memory
+    /// Only these: occlusion, gradient, torchscript, server, latency, memory
     names: Vec<String>,
 }
 
-const NAMES: [&str; 5] = ["occlusion", "gradient", "server", "latency", "memory"];
+const NAMES: [&str; 6] = ["occlusion", "gradient", "torchscript", "server", "latency", "memory"];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -49,7 +51,7 @@ fn main() -> Result<()> {
     let rounds = if arguments.quick { 5 } else { 9 };
     let ours = Ours::start(&arguments.plugins)?;
     let mut report = Report::default();
-    if wanted("occlusion") || wanted("gradient") {
+    if wanted("occlusion") || wanted("gradient") || wanted("torchscript") {
         let mut peer = Peer::start(&arguments.python)?;
         report.peer = peer.versions.clone();
         if wanted("occlusion") {
@@ -57,6 +59,10 @@ fn main() -> Result<()> {
         }
         if wanted("gradient") {
             gradient::measure(&arguments.plugins, &mut peer, rounds, &mut report)?;
+        }
+        #[cfg(feature = "libtorch")]
+        if wanted("torchscript") {
+            torchscript::measure(&mut peer, rounds, &mut report)?;
         }
     }
     if wanted("server") {

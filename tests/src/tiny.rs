@@ -28,6 +28,27 @@ pub fn write(models: &Path) {
     std::fs::write(folder.join("model.toml"), toml).expect("a file can be written");
 }
 
+/// The folder of the same network as TorchScript, and of files that are none (`tools/torchscript/tiny.py`).
+#[must_use]
+pub fn torchscript() -> std::path::PathBuf {
+    crate::build::root().join("tests/models/tiny-torch")
+}
+
+/// Writes the same network, as TorchScript, as the folder `name` of `models`.
+///
+/// # Panics
+/// Where it cannot be written.
+pub fn write_torchscript(models: &Path, name: &str) {
+    let folder = models.join(name);
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    std::fs::copy(torchscript().join("model.pt"), folder.join("model.pt")).expect("the file is in the repository");
+    std::fs::write(folder.join("labels.txt"), "zero\none\ntwo\n").expect("a file can be written");
+    let toml = "title = \"Tiny\"\nfile = \"model.pt\"\nlabels = \"labels.txt\"\n\
+                input = { width = 16, height = 16, resize = \"stretch\", filter = \"bilinear\" }\n\
+                normalize = { mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25] }\n";
+    std::fs::write(folder.join("model.toml"), toml).expect("a file can be written");
+}
+
 /// Name of its dataset.
 pub const DATASET: &str = "tiny-set";
 

