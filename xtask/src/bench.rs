@@ -9,7 +9,7 @@ use anyhow::Result;
 pub(crate) fn run_all(workspace: &Workspace, quick: bool, names: &[String]) -> Result<()> {
     setup::all(workspace)?;
     let python = setup::python(workspace, "peers", "bench/peers/requirements.txt")?;
-    let torch = Torch::wanted(workspace, false)?;
+    let torch = Torch::wanted(workspace)?;
     let staged = stage::build(workspace, Profile::Release, &torch)?;
     let mut cargo = workspace.cargo();
     cargo.args(["run", "--release", "--quiet", "--package=whyglass-bench"]);

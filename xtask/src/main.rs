@@ -32,7 +32,7 @@ enum Command {
     Test {
         /// Only tests whose name contains this
         filter: Option<String>,
-        /// Leave libtorch out, and with it the back end `torch`
+        /// Leave libtorch out, and with it the back end `torch`, even where it was set up
         #[arg(long)]
         without_torch: bool,
     },

@@ -20,7 +20,7 @@ struct Count {
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>, without_torch: bool) -> Result<()> {
     setup::all(workspace)?;
     setup::python(workspace, "client", "examples/python/requirements.txt")?;
-    let torch = Torch::wanted(workspace, without_torch)?;
+    let torch = Torch::found(workspace, without_torch);
     stage::build(workspace, Profile::Debug, &torch)?;
     if filter.is_none() {
         match dashboard::prepare(workspace) {
@@ -44,8 +44,10 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>, without_torch: bo
         println!("{line}");
     }
     let status = child.wait()?;
-    if without_torch {
-        println!("libtorch was left out: the back end 'torch' was neither built nor tested");
+    if !matches!(torch, Torch::With(_)) {
+        println!(
+            "libtorch was left out: the back end 'torch' was neither built nor tested (`cargo xtask setup --torch`)"
+        );
     }
     println!("{} passed, {} failed, {} skipped", count.passed, count.failed, count.skipped);
     ensure!(status.success() && count.failed == 0, "tests failed");

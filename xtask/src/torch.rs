@@ -24,12 +24,8 @@ pub(crate) enum Torch {
 }
 
 impl Torch {
-    /// Set up first, unless it is not wanted.
-    pub(crate) fn wanted(workspace: &Workspace, without: bool) -> Result<Self> {
-        if without {
-            eprintln!("libtorch is left out, and so are the back end 'torch' and its tests");
-            return Ok(Self::Without);
-        }
+    /// Set up first, where it is not there yet.
+    pub(crate) fn wanted(workspace: &Workspace) -> Result<Self> {
         Ok(Self::With(libtorch::libtorch(workspace)?))
     }
 
