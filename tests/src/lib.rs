@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod expected;
+pub mod onnx;
 pub mod planted;
 pub mod staged;
 pub mod tiny;
