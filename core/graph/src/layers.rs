@@ -1,6 +1,7 @@
 //! What is told of each value of a network: where it is, how large, and whether gradients pass.
 
 use crate::receptive::{self, ReceptiveField};
+use crate::tokens::{self, TokenGrid};
 use crate::{Graph, Node, ValueId, ops};
 use std::collections::{HashMap, HashSet};
 
@@ -22,6 +23,8 @@ pub struct Layer {
     /// What stands in the way where one of the two is missing.
     pub reason: Option<String>,
     pub receptive_field: Option<ReceptiveField>,
+    /// T×C: tokens of a grid that is known.
+    pub tokens: Option<TokenGrid>,
     /// Trained numbers in the operator that makes it.
     pub parameters: u64,
 }
@@ -37,6 +40,7 @@ pub(crate) struct Landmarks {
 /// All values of a graph specialised to one picture, in topological order, the input first.
 pub(crate) fn list(graph: &Graph, landmarks: Landmarks) -> Vec<(ValueId, Layer)> {
     let fields = receptive::fields(graph, landmarks.input);
+    let grids = tokens::grids(graph, &fields);
     let obstacles = Obstacles::of(graph, landmarks);
     let mut layers = Vec::new();
     let mut add = |id: ValueId, op: &str, parameters: u64| {
@@ -54,6 +58,7 @@ pub(crate) fn list(graph: &Graph, landmarks: Landmarks) -> Vec<(ValueId, Layer)>
                 reaches_input: above.is_none(),
                 reason: below.or(above),
                 receptive_field: fields.get(&id).copied(),
+                tokens: grids.get(&id).copied(),
                 parameters,
             },
         ));

@@ -66,10 +66,12 @@
 
 #![forbid(unsafe_code)]
 
+mod blocks;
 pub mod builder;
 mod cut;
 pub mod differentiate;
 pub mod error;
+mod features;
 pub(crate) mod incremental;
 pub mod ir;
 mod layers;
@@ -86,8 +88,10 @@ pub mod runtime;
 mod simplify;
 mod specialise;
 pub mod tensor;
+mod tokens;
 pub mod write;
 
+pub use blocks::Block;
 pub use builder::{Builder, DerivedConstants};
 pub use differentiate::{CotangentKind, Query, Rule, differentiate};
 pub use error::Error;
@@ -103,4 +107,5 @@ pub use reference::ReferenceRuntime;
 pub use runtime::{CompileOptions, Runtime};
 pub use specialise::specialise;
 pub use tensor::{Dtype, Tensor};
+pub use tokens::TokenGrid;
 pub use write::{Written, write, write_whole};

@@ -83,6 +83,9 @@ pub struct NodeProto {
     /// Which of several functions of one name is called.
     #[prost(string, tag = "8")]
     pub overload: String,
+    /// Where it comes from, as an exporter says it.
+    #[prost(message, repeated, tag = "9")]
+    pub metadata_props: Vec<StringStringEntryProto>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

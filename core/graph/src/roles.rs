@@ -1,4 +1,4 @@
-//! Finds what nobody should have to say: which value is the picture, which the logits, which the features.
+//! Finds what nobody should have to say: which value is the picture, and which the logits. Features are next door.
 
 use crate::{Error, Graph, Node, ValueId};
 use std::collections::{HashMap, HashSet};
@@ -126,45 +126,6 @@ fn odd(graph: &Graph, id: ValueId) -> String {
 
 fn reshapes(node: &Node) -> bool {
     node.domain.is_empty() && matches!(node.op.as_str(), "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Identity")
-}
-
-/// The value that feeds the last global pooling, or the flatten, before `logits`: N×C×H×W in a specialised graph.
-pub(crate) fn features(graph: &Graph, logits: ValueId) -> Option<ValueId> {
-    let mut ancestors = HashSet::from([logits]);
-    let mut found = None;
-    // Backwards, the first node that gives up space is the last one.
-    for node in graph.nodes.iter().rev() {
-        if !node.outputs.iter().flatten().any(|id| ancestors.contains(id)) {
-            continue;
-        }
-        ancestors.extend(node.inputs.iter().flatten());
-        let Some(input) = node.input(0).filter(|id| graph.constant(*id).is_none()) else { continue };
-        let output = node.outputs.first().copied().flatten().and_then(|id| graph.shape(id));
-        if let (Some(before), Some(after)) = (graph.shape(input), output)
-            && gives_up_space(node, before, after)
-        {
-            found = Some(input);
-            break;
-        }
-    }
-    found
-}
-
-/// Whether `node` turns a map of cells into one row: by pooling all of it, or by flattening it.
-fn gives_up_space(node: &Node, before: &[i64], after: &[i64]) -> bool {
-    let &[_, channels, height, width] = before else { return false };
-    if height * width <= 1 || !node.domain.is_empty() {
-        return false;
-    }
-    match node.op.as_str() {
-        "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" => true,
-        "AveragePool" | "MaxPool" | "LpPool" => after.get(2..) == Some(&[1, 1]),
-        "ReduceMean" | "ReduceMax" | "ReduceSum" | "ReduceL2" => {
-            matches!(after, [_, c] | [_, c, 1, 1] if *c == channels)
-        }
-        "Flatten" | "Reshape" => matches!(after, [_, all] if *all == channels * height * width),
-        _ => false,
-    }
 }
 
 /// Which node makes each value.

@@ -117,6 +117,7 @@ fn node(graph: &Graph, node: &Node) -> NodeProto {
         attribute: node.attributes.iter().map(|(name, value)| attribute(name, value)).collect(),
         domain: node.domain.clone(),
         overload: String::new(),
+        metadata_props: Vec::new(),
     }
 }
 

@@ -190,3 +190,17 @@ fn large_weights_are_left_out_of_the_file_and_handed_over_beside_it() {
     assert!(std::sync::Arc::ptr_eq(&written.by_reference[0].1, graph.constants.values().next().unwrap()));
     assert!(written.bytes.len() < 1024);
 }
+
+#[test]
+fn a_million_nodes_and_a_file_of_a_terabyte_are_refused_for_their_number() {
+    let mut network = Network::new("data", &[1, 3, 8, 8]).node("link 0 = Relu(data)", &[]).output("link 0");
+    let link = network.graph().node[0].clone();
+    network.graph().node = vec![link; 1_000_000];
+    refused(&network, &["1000000 nodes", "100000"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    // A hole: nothing of it is on the disk.
+    std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    let error = read(&path).unwrap_err().to_string();
+    assert!(error.contains("2 GiB"), "{error}");
+}

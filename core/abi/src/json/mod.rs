@@ -10,7 +10,7 @@ mod plugin;
 pub use event::{ImageMeta, MapMeta, NoticeMeta, PointsMeta, ProgressMeta, TableMeta};
 pub use explainer::{ArtifactDescriptor, ArtifactInput, ArtifactKind, ExplainerDescriptor, Need};
 pub use model::{
-    BackendDescriptor, Capability, ClassGroup, ImagesDescriptor, InputSize, Layer, LoadOptions, ModelDescriptor,
-    Normalization, ReceptiveField,
+    BackendDescriptor, Block, Capability, ClassGroup, ImagesDescriptor, InputSize, Layer, LoadOptions, ModelDescriptor,
+    Normalization, ReceptiveField, TokenGrid,
 };
 pub use plugin::PluginManifest;

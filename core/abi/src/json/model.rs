@@ -95,6 +95,9 @@ pub struct ModelDescriptor {
     pub mean_colour: Option<[f32; 3]>,
     /// In topological order; the reserved ids are listed with the rest where they are aliases.
     pub layers: Vec<Layer>,
+    /// The network at a glance, from the input to the logits; empty where the back end does not say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<Block>,
     /// The id of the value behind the reserved id `features`.
     pub feature_layer: Option<String>,
     pub capabilities: Vec<Capability>,
@@ -124,6 +127,24 @@ impl ModelDescriptor {
     }
 }
 
+/// A part of a network as the reader of a paper knows it; everything passes from one to the next.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Block {
+    /// The module's name in the file, or a kind and a number.
+    pub name: String,
+    /// What it is: `"residual block of 3 convolutions"`.
+    pub kind: String,
+    /// The layer that ends it.
+    pub output: String,
+    /// What stands on each of its parallel paths, in short.
+    pub paths: Vec<Vec<String>>,
+    /// Trained numbers.
+    pub parameters: u64,
+    /// Multiply–accumulates for one picture.
+    pub macs: u64,
+}
+
 /// One value of the graph that can be fetched, and perhaps fed or differentiated.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -144,8 +165,21 @@ pub struct Layer {
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receptive_field: Option<ReceptiveField>,
+    /// Where it is a sequence T×C of tokens that were cut from a grid: that grid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenGrid>,
     /// Trained numbers in the operator that makes it.
     pub parameters: u64,
+}
+
+/// A sequence of `prefix` tokens that stand for no place in the picture (a class token, registers), and then those of a
+/// grid, row by row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TokenGrid {
+    pub prefix: u32,
+    pub height: u32,
+    pub width: u32,
 }
 
 /// What a cell of a spatial layer sees, in input pixels. Cell (i, j) sees rows `start[0] + i·stride[0]` and on,

@@ -163,11 +163,17 @@ fn layers(technique: &Technique, model: &LoadedModel, params: &Map<String, Value
             message.push_str(&format!(" (of the model '{}')", model.name()));
             return Err(Error::invalid(name, "UNKNOWN_LAYER", message));
         };
-        if params::is_annotated(schema, name, "x-spatial", &Value::Bool(true)) && !layer.spatial {
-            let message = format!(
-                "the layer '{id}' of shape {:?} has no place in the picture, and '{}' needs one that has: try 'features'",
-                layer.shape, technique.id
-            );
+        if params::is_annotated(schema, name, "x-spatial", &Value::Bool(true))
+            && !(layer.spatial || layer.tokens.is_some())
+        {
+            let why = match layer.shape[..] {
+                [tokens, _] => {
+                    format!("is a sequence of {tokens}, and no grid of patches was found that it was cut from")
+                }
+                _ => format!("of shape {:?} has no place in the picture", layer.shape),
+            };
+            let message =
+                format!("the layer '{id}' {why}; '{}' needs one that has a place: try 'features'", technique.id);
             return Err(Error::invalid(name, "LAYER_NOT_SPATIAL", message));
         }
     }

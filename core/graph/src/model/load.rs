@@ -5,10 +5,11 @@ use super::names::Names;
 use super::plans::Plans;
 use super::{Capabilities, GraphModel, Options, groups};
 use crate::builder::DerivedConstants;
+use crate::features::{self, Features};
 use crate::layers::{self, Landmarks, Layer};
 use crate::roles::{self, Scores};
 use crate::specialise::{self, Observation, apply, fold, free_batch, observe};
-use crate::{Attribute, Error, Graph, Node, Runtime, Tensor, ValueId, normalise};
+use crate::{Attribute, Error, Graph, Node, Runtime, Tensor, ValueId, blocks, normalise};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -61,7 +62,11 @@ impl<R: Runtime> GraphModel<R> {
         let answer = answer.ok_or_else(|| Error::malformed("the scores are no output of the graph"))?;
         let features = match chosen_features.map(canonical) {
             Some(chosen) => Some(spatial(&first, chosen)?),
-            None => roles::features(&first, scores.logits),
+            None => match features::find(&first, scores.logits) {
+                Some(Features::ChannelsLast(found)) => features::channels_first(&mut source, &mut one.shapes, found),
+                Some(Features::Planes(found) | Features::Tokens(found)) => Some(found),
+                None => None,
+            },
         };
         name_reserved(&mut source, &one, pixels, scores, features);
         let (mut logits, mut probabilities) = add_scores(&mut source, &mut one, scores);
@@ -102,6 +107,7 @@ impl<R: Runtime> GraphModel<R> {
             names,
             landmarks,
             layers,
+            blocks: blocks::chain(&one_picture, landmarks),
             classes: classes as usize,
             capabilities,
             normalization: options.normalization,
@@ -126,10 +132,13 @@ fn names_of(graph: &Graph) -> Names {
 
 fn spatial(graph: &Graph, id: ValueId) -> Result<ValueId, Error> {
     match graph.shape(id) {
-        Some([_, _, _, _]) if graph.constant(id).is_none() => Ok(id),
+        Some([_, _, _, _] | [1, _, _]) if graph.constant(id).is_none() => Ok(id),
         shape => Err(Error::Role {
             role: "features",
-            what: format!("{:?} has shape {shape:?}; choose one that is N×C×H×W", graph.value(id).name),
+            what: format!(
+                "{:?} has shape {shape:?}; choose one that is N×C×H×W, or a sequence N×T×C",
+                graph.value(id).name
+            ),
         }),
     }
 }

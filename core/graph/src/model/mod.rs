@@ -13,6 +13,7 @@ mod query;
 
 pub use query::{Cotangent, Gradients, Vjp};
 
+use crate::blocks::Block;
 use crate::builder::DerivedConstants;
 use crate::incremental::sweep::Sweeper;
 use crate::layers::{Landmarks, Layer};
@@ -71,6 +72,7 @@ pub struct GraphModel<R: Runtime> {
     names: Names,
     landmarks: Landmarks,
     layers: Vec<Layer>,
+    blocks: Vec<Block>,
     classes: usize,
     capabilities: Capabilities,
     normalization: Option<Normalization>,
@@ -104,6 +106,12 @@ impl<R: Runtime> GraphModel<R> {
     #[must_use]
     pub fn layers(&self) -> &[Layer] {
         &self.layers
+    }
+
+    /// The network at a glance: its blocks, from the input to the logits.
+    #[must_use]
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
     }
 
     /// The layer called `name`, which may also be the name of a value that is only passed on from another.

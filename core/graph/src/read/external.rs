@@ -10,9 +10,16 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path};
 
+/// What the format allows; larger models keep their weights beside the file.
+const LARGEST_FILE: u64 = 1 << 31;
+
 /// All of the regular file at `path`. Links are followed: the path is the user's own.
 pub(super) fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = open(path, 0)?;
+    let size = file.metadata()?.len();
+    if size > LARGEST_FILE {
+        return Err(io::Error::other(format!("{size} bytes are too many: a model file has at most 2 GiB")));
+    }
     let mut data = Vec::new();
     file.read_to_end(&mut data)?;
     Ok(data)

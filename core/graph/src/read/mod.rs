@@ -21,6 +21,11 @@ use std::sync::Arc;
 /// The versions of ONNX's operator set that are understood.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
 
+/// No network has more, and what is done with a graph takes time that grows with it.
+const MOST_NODES: usize = 100_000;
+/// Of these, as many as outputs may need.
+const MOST_NEEDED: usize = 20_000;
+
 /// Reads the model at `path`. Weights in other files are looked for in its folder, and nowhere else.
 ///
 /// Shapes of the graph's inputs are kept as the file declares them, −1 where a dimension is open.
@@ -43,6 +48,10 @@ pub fn read_bytes(data: Bytes, folder: Option<&Path>) -> Result<Graph, Error> {
     let (opset, mut domains) = operator_sets(&model)?;
     let mut proto = model.graph.ok_or_else(|| Error::malformed("the file holds no graph"))?;
     functions::inline(&mut proto, &model.functions, opset, &mut domains)?;
+    let nodes = proto.node.len();
+    if nodes > MOST_NODES {
+        return Err(Error::unsupported(format!("{nodes} nodes are too many: no more than {MOST_NODES} are read")));
+    }
     let reader = Reader { folder, ..Reader::new(&proto)? };
     let mut graph = reader.graph(&proto)?;
     graph.opset = opset;
@@ -128,6 +137,12 @@ impl<'a> Reader<'a> {
         };
         let outputs: Vec<&str> = proto.output.iter().map(|output| output.name.as_str()).collect();
         let order = order::sort(&proto.node, &outputs, producer)?;
+        if order.len() > MOST_NEEDED {
+            let nodes = order.len();
+            return Err(Error::unsupported(format!(
+                "{nodes} nodes lead to the outputs: more than {MOST_NEEDED} are not run"
+            )));
+        }
 
         let mut names = Names { reader: self, graph: Graph::default(), ids: HashMap::new() };
         for input in &proto.input {
@@ -212,10 +227,20 @@ impl Names<'_> {
         });
         let outputs = outputs.collect();
         let name = if proto.name.is_empty() { proto.output.iter().find(|name| !name.is_empty()) } else { None };
-        let name = name.unwrap_or(&proto.name).clone();
+        let name = name.unwrap_or(&proto.name);
+        let name = scope(proto).map_or_else(|| name.clone(), |scope| format!("{scope}/{name}"));
         self.graph.nodes.push(Node { name, domain, op: proto.op_type.clone(), inputs, outputs, attributes });
         Ok(())
     }
+}
+
+/// The path of the module that a node comes from, where the exporter wrote it beside the node instead of into its name:
+/// `['', 'layer1', 'layer1.0', 'layer1.0.conv1', 'conv2d_1']`, whose last part is the node.
+fn scope(proto: &NodeProto) -> Option<&str> {
+    let scopes = proto.metadata_props.iter().find(|entry| entry.key == "pkg.torch.onnx.name_scopes")?;
+    let names: Vec<&str> = scopes.value.split('\'').skip(1).step_by(2).collect();
+    let [.., module, _] = names[..] else { return None };
+    Some(module).filter(|module| !module.is_empty())
 }
 
 /// The value of a `Constant`, in whichever of its spellings.

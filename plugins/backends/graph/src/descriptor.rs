@@ -18,6 +18,7 @@ pub(crate) fn describe<R: Runtime>(model: &GraphModel<R>, identity: Identity<'_>
         labels: Vec::new(),
         mean_colour: model.mean_colour(),
         layers: model.layers().iter().map(layer).collect(),
+        blocks: model.blocks().iter().map(block).collect(),
         feature_layer: model.feature_layer().map(str::to_owned),
         capabilities: capabilities(model.capabilities()),
         concurrency: 0,
@@ -44,6 +45,11 @@ fn capabilities(proven: whyglass_graph::Capabilities) -> Vec<Capability> {
     all.into_iter().filter_map(|(has, capability)| has.then_some(capability)).collect()
 }
 
+fn block(block: &whyglass_graph::Block) -> json::Block {
+    let whyglass_graph::Block { name, kind, output, paths, parameters, macs } = block.clone();
+    json::Block { name, kind, output, paths, parameters, macs }
+}
+
 fn layer(layer: &whyglass_graph::Layer) -> json::Layer {
     json::Layer {
         id: layer.id.clone(),
@@ -57,6 +63,11 @@ fn layer(layer: &whyglass_graph::Layer) -> json::Layer {
             size: field.size,
             stride: field.stride,
             start: field.start,
+        }),
+        tokens: layer.tokens.map(|grid| json::TokenGrid {
+            prefix: grid.prefix as u32,
+            height: grid.height as u32,
+            width: grid.width as u32,
         }),
         parameters: layer.parameters,
     }

@@ -1,23 +1,24 @@
 //! `grad-cam`: which feature maps speak for the class, added up where they are active.
 //!
 //! M = ReLU(Σ_k α_k A^k) with α_k = mean over the plane of ∂f_c/∂A^k; A^k is channel k of the layer, f_c the logit of
-//! class c. The map has the layer's own grid.
+//! class c. The map has the layer's own grid. Of a transformer's tokens, those that were cut from the picture are the cells;
+//! class tokens and registers are left out, and a notice says so.
 //!
 //! Selvaraju et al., *Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization*, 2017. We
 //! deviate in nothing; `relu = false` keeps what speaks against the class.
 
+use crate::grid::{self, Grid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use whyglass_sdk::json::{
-    ArtifactDescriptor, ArtifactKind, ExplainerDescriptor, Layer, MapMeta, ModelDescriptor, Need,
-};
+use whyglass_sdk::json::{ArtifactDescriptor, ArtifactKind, ExplainerDescriptor, MapMeta, Need};
 use whyglass_sdk::{Call, Cotangent, Error, Explainer, Model, Request, Result, Rule, TensorView, Vjp};
 
 /// Parameters of `grad-cam`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct GradCamParams {
-    /// The layer whose feature maps are weighted; `features` is what feeds the network's global pooling.
+    /// The layer whose feature maps are weighted; `features` is what feeds the network's global pooling, or the last
+    /// attention of a transformer that reads a class token.
     #[schemars(extend("x-widget" = "layer", "x-spatial" = true))]
     pub layer: String,
     /// Keep only what speaks for the class.
@@ -67,7 +68,7 @@ impl Explainer for GradCam {
     }
 
     fn resolve(&self, _call: &Call<'_>, model: &dyn Model, params: GradCamParams) -> Result<GradCamParams> {
-        let layer = spatial_layer(model.descriptor(), &params.layer)?;
+        let layer = grid::find(model.descriptor(), &params.layer)?;
         Ok(GradCamParams { layer: layer.id.clone(), ..params })
     }
 
@@ -95,10 +96,13 @@ impl Explainer for GradCam {
         let ([gradient], [activation]) = (&result.wrt[..], &result.fetches[..]) else {
             return Err(Error::internal("one gradient and one layer were asked for, others came back"));
         };
-        let &[1, _, height, width] = activation.shape() else {
-            return Err(not_spatial(layer, &activation.shape()[1..]));
-        };
-        let map = weighted_sum(activation.data(), gradient.data(), (height * width) as usize, params.relu);
+        let grid = Grid::of(grid::find(descriptor, layer)?, activation.shape())?;
+        if let Some(notice) = grid.notice(layer) {
+            call.notice("TOKENS_AS_GRID", &notice)?;
+        }
+        let (activation, gradient) = (grid.planes(activation.view()), grid.planes(gradient.view()));
+        let map = weighted_sum(&activation, &gradient, grid.cells(), params.relu);
+        let (height, width) = (grid.height as i64, grid.width as i64);
         let meta = MapMeta {
             cell: cell(image.shape(), height, width),
             signed: !params.relu,
@@ -113,33 +117,6 @@ impl Explainer for GradCam {
 /// Input pixels per cell of a `height`×`width` grid over a picture of shape N×3×H×W.
 fn cell(picture: &[i64], height: i64, width: i64) -> [f64; 2] {
     [picture[2] as f64 / height as f64, picture[3] as f64 / width as f64]
-}
-
-/// The layer called `id`, if a class activation map can be made of it.
-fn spatial_layer<'a>(model: &'a ModelDescriptor, id: &str) -> Result<&'a Layer> {
-    let Some(layer) = model.layer(id) else {
-        let message = if id == "features" {
-            "the model has no feature maps that feed a pooling: name a layer with `layer`".to_owned()
-        } else {
-            format!("the model has no layer {id:?}: `whyglass layers` lists them")
-        };
-        return Err(Error::invalid_argument("layer", message));
-    };
-    if !layer.spatial {
-        return Err(not_spatial(id, &layer.shape));
-    }
-    if !layer.differentiable {
-        let why = layer.reason.as_deref().unwrap_or("no gradient flows there");
-        return Err(Error::failed_precondition("LAYER_NOT_DIFFERENTIABLE", format!("layer {id:?}: {why}")));
-    }
-    Ok(layer)
-}
-
-fn not_spatial(id: &str, shape: &[i64]) -> Error {
-    Error::invalid_argument(
-        "layer",
-        format!("layer {id:?} has shape {shape:?}, not channels × height × width: choose a layer with feature maps"),
-    )
 }
 
 #[cfg(test)]

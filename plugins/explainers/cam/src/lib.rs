@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod grad_cam;
+mod grid;
 
 pub use grad_cam::{GradCam, GradCamParams};
 

@@ -238,7 +238,10 @@ fn last_before_logits(model: &ModelDescriptor) -> Result<String> {
     let elements = |shape: &[i64]| shape.iter().product::<i64>();
     let place = |id: &str| model.layers.iter().position(|layer| layer.id == id);
     if let Some(features) = model.feature_layer.as_deref().and_then(place) {
-        let channels = model.layers[features].shape.first().copied().unwrap_or_default();
+        let layer = &model.layers[features];
+        // A sequence of tokens has its channels last.
+        let channels = if layer.tokens.is_some() { layer.shape.last() } else { layer.shape.first() };
+        let channels = channels.copied().unwrap_or_default();
         let pooled =
             model.layers[features + 1..].iter().find(|layer| !layer.spatial && elements(&layer.shape) == channels);
         return Ok(pooled.unwrap_or(&model.layers[features]).id.clone());

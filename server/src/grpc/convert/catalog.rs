@@ -102,6 +102,7 @@ pub(in crate::grpc) fn layer(layer: &json::Layer) -> v1::Layer {
             y: field.start[0],
             x: field.start[1],
         }),
+        tokens: layer.tokens.map(|grid| v1::TokenGrid { prefix: grid.prefix, height: grid.height, width: grid.width }),
         parameters: layer.parameters,
         reason: layer.reason.clone().unwrap_or_default(),
     }
