@@ -35,8 +35,13 @@ def recipe(name: str, shape: tuple[int, ...], batch_norm: bool) -> tuple[float, 
     leaf = name.rsplit(".", 1)[-1]
     if batch_norm:
         offset, spread = {"weight": (0.8, 0.2), "bias": (0.0, 0.2), "running_mean": (0.0, 0.2), "running_var": (1.0, 0.3)}[leaf]
-    elif leaf == "bias":
+    elif leaf in ("bias", "summand"):
         offset, spread = 0.0, 0.05
+    elif leaf == "layer_scale":
+        offset, spread = 0.3, 0.2
+    elif len(shape) == 1:
+        # The gain of a normalisation.
+        offset, spread = 0.8, 0.2
     else:
         offset, spread = 0.0, math.sqrt(6.0 / math.prod(shape[1:]))
     return float(np.float32(offset)), float(np.float32(spread * 2.0**-23))
@@ -49,7 +54,7 @@ def fill(module, seed: int) -> list[dict]:
     normalised = {name for name, child in module.named_modules() if isinstance(child, torch.nn.BatchNorm2d)}
     entries = []
     for name, value in module.state_dict().items():
-        if name.endswith("num_batches_tracked"):
+        if name.endswith("num_batches_tracked") or not value.is_floating_point():
             continue
         shape = tuple(value.shape)
         offset, step = recipe(name, shape, name.rsplit(".", 1)[0] in normalised)
@@ -65,7 +70,9 @@ def folded(recipes: list[dict], epsilon: float = 1e-5) -> list[dict]:
     entries = []
     for before, conv in enumerate(recipes[:-4]):
         norm = recipes[before + 1 : before + 5]
-        if len(conv["shape"]) == 4 and norm[2]["name"].endswith("running_mean"):
+        # In a dense block the next normalisation may be another's: it has other channels.
+        follows = len(conv["shape"]) == 4 and norm[2]["name"].endswith("running_mean")
+        if follows and norm[2]["shape"] == conv["shape"][:1]:
             sources = [conv["index"], *(entry["index"] for entry in norm)]
             layer = conv["name"].removesuffix(".weight")
             entries.append({"name": f"{layer}.folded.weight", "shape": conv["shape"], "folded": sources, "epsilon": epsilon})

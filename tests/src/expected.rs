@@ -4,6 +4,7 @@ use crate::weights::golden;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 /// `index.json`.
 #[derive(Deserialize)]
@@ -47,7 +48,16 @@ pub fn index() -> Index {
 /// If there is no such file.
 #[must_use]
 pub fn array(case: &str, what: &str) -> Vec<f32> {
-    let path = golden().join(format!("expected/{case}.{what}.npy"));
+    array_in(&golden(), case, what)
+}
+
+/// As [`array`], in the folder `expected` of another one than the golden numbers'.
+///
+/// # Panics
+/// If there is no such file.
+#[must_use]
+pub fn array_in(folder: &Path, case: &str, what: &str) -> Vec<f32> {
+    let path = folder.join(format!("expected/{case}.{what}.npy"));
     let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let (_, values) = whyglass_imaging::read_npy(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     values

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod expected;
 pub mod onnx;
+pub mod hostile;
 pub mod planted;
 pub mod staged;
 pub mod tiny;

@@ -68,7 +68,9 @@ pub fn write_dataset(folder: &Path) {
     }
 }
 
-fn graph() -> Graph {
+/// The graph of it.
+#[must_use]
+pub fn graph() -> Graph {
     let mut graph = Graph { opset: 17, ..Graph::default() };
     let side = SIDE as i64;
     let image = graph.add_value("image", Some(vec![1, 3, side, side]));
@@ -111,4 +113,49 @@ fn node(graph: &mut Graph, op: &str, name: &str, inputs: &[ValueId], attributes:
             .collect::<BTreeMap<_, _>>(),
     });
     output
+}
+
+/// A transformer of the same size of picture: 4×4 patches of four pixels and a class token, one block, three classes.
+#[must_use]
+pub fn transformer() -> Graph {
+    let mut graph = Graph { opset: 17, ..Graph::default() };
+    let side = SIDE as i64;
+    let image = graph.add_value("image", Some(vec![1, 3, side, side]));
+    graph.inputs.push(image);
+    let g = &mut graph;
+    let integers = |g: &mut Graph, name: &str, values: &[i64]| {
+        let id = g.add_value(name, Some(vec![values.len() as i64]));
+        g.constants.insert(id, Arc::new(Tensor::i64(&[values.len() as i64], values)));
+        id
+    };
+    let last = [("axis", Attribute::Int(-1))];
+    let patches = constant(g, "patches.weight", &[8, 3, 4, 4]);
+    let patches = node(g, "Conv", "patches", &[image, patches], &[("strides", Attribute::Ints(vec![4, 4]))]);
+    let rows = integers(g, "rows", &[1, 8, 16]);
+    let flat = node(g, "Reshape", "flat", &[patches, rows], &[]);
+    let tokens = node(g, "Transpose", "tokens", &[flat], &[("perm", Attribute::Ints(vec![0, 2, 1]))]);
+    let class = constant(g, "class", &[1, 1, 8]);
+    let sequence = node(g, "Concat", "sequence", &[class, tokens], &[("axis", Attribute::Int(1))]);
+    let (scale, shift) = (constant(g, "norm.scale", &[8]), constant(g, "norm.shift", &[8]));
+    let normed = node(g, "LayerNormalization", "norm", &[sequence, scale, shift], &last);
+    let project = |g: &mut Graph, what: &str| {
+        let weight = constant(g, &format!("{what}.weight"), &[8, 8]);
+        node(g, "MatMul", what, &[normed, weight], &[])
+    };
+    let (query, key, value) = (project(g, "query"), project(g, "key"), project(g, "value"));
+    let key = node(g, "Transpose", "key.T", &[key], &[("perm", Attribute::Ints(vec![0, 2, 1]))]);
+    let scores = node(g, "MatMul", "attention.scores", &[query, key], &[]);
+    let attention = node(g, "Softmax", "attention", &[scores], &last);
+    let mixed = node(g, "MatMul", "mixed", &[attention, value], &[]);
+    let output = constant(g, "output.weight", &[8, 8]);
+    let mixed = node(g, "MatMul", "output", &[mixed, output], &[]);
+    let sum = node(g, "Add", "residual", &[sequence, mixed], &[]);
+    let first = integers(g, "first", &[0]);
+    let token = node(g, "Gather", "token", &[sum, first], &[("axis", Attribute::Int(1))]);
+    let token = node(g, "Flatten", "token.flat", &[token], &[]);
+    let weight = constant(g, "head.weight", &[8, 3]);
+    let bias = constant(g, "head.bias", &[3]);
+    let scores = node(g, "Gemm", "scores", &[token, weight, bias], &[]);
+    graph.outputs.push(scores);
+    graph
 }

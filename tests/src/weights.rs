@@ -38,6 +38,10 @@ enum Source {
         folded: [usize; 5],
         epsilon: f32,
     },
+    /// A matrix by its index, lying on its side.
+    Transposed {
+        transposed: usize,
+    },
 }
 
 /// The output function of SplitMix64.
@@ -59,6 +63,23 @@ pub fn tensor(seed: u64, index: u64, count: usize, offset: f32, step: f32) -> Ve
     (0..count).map(value).collect()
 }
 
+/// A stream of random numbers from the same function.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw(u64);
+
+impl Draw {
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(mix(seed.wrapping_mul(STEP)))
+    }
+
+    /// Below `end`, which is not zero.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(STEP);
+        (mix(self.0) % end as u64) as usize
+    }
+}
+
 impl Recipes {
     fn values(&self, recipe: &Recipe) -> Vec<f32> {
         let (folded, epsilon) = match &recipe.source {
@@ -66,6 +87,10 @@ impl Recipes {
                 return tensor(self.seed, *index, recipe.shape.iter().product(), *offset, *step);
             }
             Source::Folded { folded, epsilon } => (folded, epsilon),
+            Source::Transposed { transposed } => {
+                let (values, columns) = (self.values(&self.tensors[*transposed]), recipe.shape[0]);
+                return (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns).copied()).collect();
+            }
         };
         let [weight, gamma, beta, mean, variance] = folded.map(|index| self.values(&self.tensors[index]));
         let factor: Vec<f32> =
@@ -88,12 +113,25 @@ pub fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
 }
 
+/// The narrow copies of networks and what is expected of them.
+#[must_use]
+pub fn networks() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("networks")
+}
+
 /// Puts every export of `network` (`"vgg11"`, `"resnet18"`) into `folder` with the file of weights that they refer to.
 ///
 /// # Panics
 /// If the golden files are not what they should be, or `folder` cannot be written to.
 pub fn refill(network: &str, folder: &Path) {
-    let models = golden().join("models");
+    refill_from(&golden().join("models"), network, folder);
+}
+
+/// As [`refill`], for the exports and recipes in `models`.
+///
+/// # Panics
+/// As [`refill`].
+pub fn refill_from(models: &Path, network: &str, folder: &Path) {
     let text = fs::read_to_string(models.join(format!("{network}.json"))).expect("the recipes are in the repository");
     let recipes: Recipes = serde_json::from_str(&text).expect("export.py writes what is read here");
     let mut data = vec![0; recipes.bytes];
@@ -105,7 +143,7 @@ pub fn refill(network: &str, folder: &Path) {
         }
     }
     fs::write(folder.join(format!("{network}.bin")), data).expect("the folder can be written to");
-    for entry in fs::read_dir(&models).expect("the models are in the repository") {
+    for entry in fs::read_dir(models).expect("the models are in the repository") {
         let path = entry.expect("the folder can be listed").path();
         let name =
             path.file_name().and_then(|name| name.to_str()).expect("the files of the repository have plain names");
