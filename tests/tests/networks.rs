@@ -111,7 +111,11 @@ fn check(network: &str) {
         let options = Options { normalization: Some(IMAGENET), ..Options::default() };
         let path = folder.path().join(network).join(format!("{name}.onnx"));
         let model = GraphModel::load(&path, &options, Arc::clone(&RUNTIME)).unwrap();
-        assert!(model.capabilities().free_batch, "{name}: the batch can be freed");
+        // Where an exporter bakes a batch of one in and it cannot be freed, rows go one by one.
+        assert!(
+            model.capabilities().free_batch || variant.ends_with("static"),
+            "{name}: the batch is open in the file"
+        );
 
         let logits = model.run(&[("input", image.clone())], &["logits"], 0).unwrap()[0].to_f32().unwrap();
         let worst = expected::largest_difference(&logits, &array("logits"));

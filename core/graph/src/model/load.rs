@@ -56,6 +56,7 @@ impl<R: Runtime> GraphModel<R> {
         let mut source = fold(&graph, &one);
         free_batch(&mut source, &mut one);
         let first = apply(&source, &one);
+        specialise::check_axes(&first)?;
         let scores = roles::scores(&first, chosen_logits.map(canonical))?;
         let probe = outputs.iter().position(|id| *id == scores.output);
         let answer = probe.and_then(|index| one.probes.get(index)).cloned();

@@ -11,7 +11,7 @@ mod statics;
 pub(crate) use batch::free_batch;
 use statics::Statics;
 
-use crate::{CompileOptions, Error, Graph, Node, Runtime, Tensor, ValueId};
+use crate::{Attribute, CompileOptions, Error, Graph, Node, Runtime, Tensor, ValueId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -32,7 +32,30 @@ pub(crate) struct Observation {
 /// If the graph has not exactly one input, or the engine cannot run it at this shape.
 pub fn specialise<R: Runtime>(graph: &Graph, shape: &[i64], runtime: &R) -> Result<Graph, Error> {
     let observation = observe(graph, &Tensor::filled(shape, 0.0), &[], runtime)?;
-    Ok(apply(graph, &observation))
+    let special = apply(graph, &observation);
+    check_axes(&special)?;
+    Ok(special)
+}
+
+/// An engine may take an axis that is not there for one that is; everything here believes what the file says.
+pub(crate) fn check_axes(graph: &Graph) -> Result<(), Error> {
+    for node in &graph.nodes {
+        let values = node.inputs.iter().chain(&node.outputs).flatten();
+        let rank = values.filter_map(|id| graph.shape(*id)).map(<[i64]>::len).max().unwrap_or(0) as i64;
+        // Flatten may put everything before its axis.
+        let end = if node.op == "Flatten" { rank + 1 } else { rank };
+        let named = node.attributes.get("axis").into_iter().chain(node.attributes.get("axes"));
+        let axes = named.flat_map(|attribute| match attribute {
+            Attribute::Int(axis) => vec![*axis],
+            Attribute::Ints(axes) => axes.clone(),
+            _ => Vec::new(),
+        });
+        if let Some(axis) = axes.into_iter().find(|axis| !(-end..end).contains(axis)) {
+            let (op, name) = (&node.op, &node.name);
+            return Err(Error::malformed(format!("{op} {name:?} names axis {axis} of a value of {rank} dimensions")));
+        }
+    }
+    Ok(())
 }
 
 /// Runs the instrumented graph on `input`. `probes` are further values to fetch.
