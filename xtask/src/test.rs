@@ -20,6 +20,7 @@ struct Count {
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>, without_torch: bool) -> Result<()> {
     setup::all(workspace)?;
     setup::python(workspace, "client", "examples/python/requirements.txt")?;
+    setup::python_package(workspace)?;
     let torch = Torch::found(workspace, without_torch);
     stage::build(workspace, Profile::Debug, &torch)?;
     if filter.is_none() {

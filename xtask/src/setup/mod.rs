@@ -4,8 +4,11 @@
 mod digits;
 pub(crate) mod libtorch;
 mod lite0;
+mod package;
 mod pins;
 mod wheel;
+
+pub(crate) use package::python_package;
 
 use crate::Workspace;
 use anyhow::{Context, Result, ensure};
