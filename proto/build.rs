@@ -5,7 +5,7 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "google/rpc/status.proto",
     "google/rpc/error_details.proto",
     "whyglass/v1/types.proto",
@@ -13,6 +13,7 @@ const FILES: [&str; 7] = [
     "whyglass/v1/model.proto",
     "whyglass/v1/explain.proto",
     "whyglass/v1/dataset.proto",
+    "whyglass/v1/admin.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

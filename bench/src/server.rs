@@ -15,7 +15,7 @@ use whyglass_server::client::Client;
 pub(crate) fn measure(ours: &Ours, arguments: &Arguments, rounds: usize, report: &mut Report) -> Result<()> {
     let server = Server::start(arguments)?;
     let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let mut client = tokio.block_on(Client::connect(&server.address, None))?;
+    let mut client = tokio.block_on(Client::connect(&server.address, None, None))?;
     let params = json!({"size": 16, "stride": 8});
     let spec = ours.spec("occlusion", params, Some(0));
     let (run, ..) = ours.run(spec.clone(), |_| ())?;

@@ -13,6 +13,8 @@ pub use duration::{format_duration, parse_duration};
 pub use file::ConfigError;
 pub use options::{EngineOptions, ServeOptions};
 
+use crate::tokens::{Role, Tokens};
+
 /// Where a server listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 
@@ -34,7 +36,11 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Encrypt, and prove who the server is.
     pub tls: Option<Tls>,
-    /// Let other machines in without encryption.
+    /// Encrypt with a certificate that the server makes and keeps in this folder.
+    pub tls_self_signed: Option<PathBuf>,
+    /// What clients have to show. Empty: nothing.
+    pub tokens: Tokens,
+    /// Let other machines in without encryption or without tokens.
     pub insecure: bool,
     /// Names of this server beside the loopback ones.
     pub allow_hosts: Vec<String>,
@@ -55,6 +61,8 @@ impl Default for ServeConfig {
         Self {
             listen: DEFAULT_LISTEN,
             tls: None,
+            tls_self_signed: None,
+            tokens: Tokens::default(),
             insecure: false,
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),
@@ -63,6 +71,14 @@ impl Default for ServeConfig {
             max_connections: 1024,
             timing: Timing::default(),
         }
+    }
+}
+
+impl ServeConfig {
+    /// Whether what is said is encrypted.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some() || self.tls_self_signed.is_some()
     }
 }
 
@@ -148,9 +164,18 @@ fn serve_config(options: ServeOptions) -> Result<ServeConfig, ConfigError> {
         (None, None) => None,
         _ => return Err(ConfigError::HalfTls),
     };
+    if tls.is_some() && options.tls_self_signed.is_some() {
+        return Err(ConfigError::TwoCertificates);
+    }
+    let mut tokens = options.tokens.as_deref().map(Tokens::read).transpose()?.unwrap_or_default();
+    for (role, token) in [(Role::Viewer, options.viewer_token), (Role::Admin, options.admin_token)] {
+        token.iter().for_each(|token| tokens.add(role, token));
+    }
     Ok(ServeConfig {
         listen: options.listen.unwrap_or(defaults.listen),
         tls,
+        tls_self_signed: options.tls_self_signed,
+        tokens,
         insecure: options.insecure,
         allow_hosts: options.allow_hosts,
         allow_origins: options.allow_origins,
@@ -201,5 +226,20 @@ mod tests {
         let options = ServeOptions { tls_cert: Some("c.pem".into()), ..Default::default() };
         let refused = Config::resolve(None, EngineOptions::default(), options).expect_err("half of it");
         assert!(refused.to_string().contains("tls-key"));
+    }
+
+    #[test]
+    fn tokens_come_from_flags_and_the_file_and_none_is_shown() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("whyglass.toml");
+        std::fs::write(&file, "[serve]\nadmin-token = 'a-token-of-the-file'\n").expect("it is ours");
+        let flags = ServeOptions { viewer_token: "a-token-of-a-flag".parse().ok(), ..Default::default() };
+        let config = Config::resolve(Some(&file), EngineOptions::default(), flags).expect("fine");
+        assert_eq!(config.serve.tokens.role("a-token-of-the-file"), Some(Role::Admin));
+        assert_eq!(config.serve.tokens.role("a-token-of-a-flag"), Some(Role::Viewer));
+        assert!(!format!("{config:?}").contains("a-token"));
+        std::fs::write(&file, "[serve]\nadmin-token = 'short'\n").expect("it is ours");
+        let refused = Config::resolve(Some(&file), EngineOptions::default(), ServeOptions::default());
+        assert!(refused.expect_err("too short").to_string().contains("at least 16"));
     }
 }

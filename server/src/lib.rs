@@ -9,5 +9,6 @@ pub mod csv;
 pub mod figure;
 pub mod grpc;
 mod http;
+pub mod tokens;
 
 pub use grpc::{ServeError, Server, serve};

@@ -130,6 +130,27 @@ impl Engine {
         self.models.get(name, &self.plugins)
     }
 
+    /// Blocks. Loads a model now; one that failed is tried again, its folder read anew.
+    ///
+    /// # Errors
+    /// UNKNOWN_MODEL, and whatever stands in the way of loading it.
+    pub fn load_model(&self, name: &str) -> Result<Arc<LoadedModel>> {
+        if self.models.info(name)?.state == models::ModelState::Failed {
+            self.models.forget(name)?;
+        }
+        self.model(name)
+    }
+
+    /// Forgets a model: it is loaded again, its folder read anew, when it is next asked for. Runs that use it go on, and
+    /// its memory is free when the last of them has ended.
+    ///
+    /// # Errors
+    /// UNKNOWN_MODEL; MODEL_LOADING while it is being loaded.
+    pub fn unload_model(&self, name: &str) -> Result<ModelInfo> {
+        self.models.forget(name)?;
+        self.models.info(name)
+    }
+
     /// Blocks: reads the folders. Sorted by name; those that cannot be used say why.
     #[must_use]
     pub fn datasets(&self) -> Vec<DatasetInfo> {

@@ -1,15 +1,14 @@
 //! Reading an artifact over a connection that may break.
 
 use tonic::Status;
-use tonic::transport::Channel;
 use whyglass_proto::v1;
 use whyglass_proto::v1::explain_service_client::ExplainServiceClient;
 
-use super::ClientError;
 use super::explanation::{Patience, may_pass};
+use super::{Calls, ClientError};
 
 pub(super) async fn read(
-    client: &mut ExplainServiceClient<Channel>,
+    client: &mut ExplainServiceClient<Calls>,
     name: &str,
     render: Option<v1::Render>,
 ) -> Result<Vec<u8>, ClientError> {
@@ -32,7 +31,7 @@ pub(super) async fn read(
 }
 
 async fn pieces(
-    client: &mut ExplainServiceClient<Channel>,
+    client: &mut ExplainServiceClient<Calls>,
     request: v1::ReadArtifactRequest,
     file: &mut Vec<u8>,
 ) -> Result<(), Status> {

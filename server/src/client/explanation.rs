@@ -4,20 +4,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 use whyglass_proto::v1;
 use whyglass_proto::v1::explain_response::Response as Message;
 use whyglass_proto::v1::explain_service_client::ExplainServiceClient;
 use whyglass_proto::v1::run_event::Event;
 
-use super::ClientError;
+use super::{Calls, ClientError};
 
 /// Runs that are being followed. Dropping it leaves them; what then becomes of them is `linger`'s to say, and a broken
 /// connection can only be resumed within it.
 #[derive(Debug)]
 pub struct Explanation {
-    client: ExplainServiceClient<Channel>,
+    client: ExplainServiceClient<Calls>,
     runs: Vec<String>,
     instance: String,
     options: Option<v1::StreamOptions>,
@@ -51,7 +50,7 @@ impl Events {
 impl Explanation {
     /// Asks until the runs are accepted: the same id again joins the same runs, so asking twice creates nothing twice.
     pub(super) async fn begin(
-        mut client: ExplainServiceClient<Channel>,
+        mut client: ExplainServiceClient<Calls>,
         mut request: v1::ExplainRequest,
     ) -> Result<Self, ClientError> {
         if request.request_id.is_empty() {
@@ -138,7 +137,7 @@ impl Explanation {
 }
 
 async fn accepted(
-    client: &mut ExplainServiceClient<Channel>,
+    client: &mut ExplainServiceClient<Calls>,
     request: v1::ExplainRequest,
 ) -> Result<(v1::Accepted, Streaming<v1::ExplainResponse>), Status> {
     let mut stream = client.explain(request).await?.into_inner();

@@ -2,11 +2,13 @@
 //! resumed; what the answers mean is the caller's business.
 
 mod artifact;
+mod bearer;
 mod explanation;
 
 use std::path::Path;
 
 use tonic::Status;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use whyglass_proto::v1;
 use whyglass_proto::v1::catalog_service_client::CatalogServiceClient;
@@ -14,6 +16,9 @@ use whyglass_proto::v1::explain_service_client::ExplainServiceClient;
 use whyglass_proto::v1::model_service_client::ModelServiceClient;
 
 pub use explanation::Explanation;
+
+use self::bearer::Bearer;
+use crate::tokens::Token;
 
 /// Of an answer: the longest list and the largest event have room.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -49,21 +54,25 @@ pub enum ClientError {
     Status(#[from] Status),
 }
 
+/// A channel whose calls carry the token, where there is one.
+type Calls = InterceptedService<Channel, Bearer>;
+
 /// A connection to a server; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
-    catalog: CatalogServiceClient<Channel>,
-    models: ModelServiceClient<Channel>,
-    explain: ExplainServiceClient<Channel>,
+    catalog: CatalogServiceClient<Calls>,
+    models: ModelServiceClient<Calls>,
+    explain: ExplainServiceClient<Calls>,
 }
 
 impl Client {
     /// Connects to `http://host:port`, `https://host:port` or `host:port` (not encrypted). `authority` is a PEM file with
-    /// the certificate that the server's is signed by; without it `https` trusts nothing.
+    /// the certificate that the server's is signed by; without it `https` trusts nothing. `token` is for a server that asks
+    /// for one.
     ///
     /// # Errors
     /// An address that is none, or where nobody answers.
-    pub async fn connect(url: &str, authority: Option<&Path>) -> Result<Self, ClientError> {
+    pub async fn connect(url: &str, authority: Option<&Path>, token: Option<&Token>) -> Result<Self, ClientError> {
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let mut endpoint =
             Endpoint::from_shared(full.clone()).map_err(|_| ClientError::BadUrl { url: url.to_owned() })?;
@@ -79,12 +88,13 @@ impl Client {
             }
             endpoint = endpoint.tls_config(tls).map_err(unreachable)?;
         }
-        Ok(Self::over(endpoint.connect().await.map_err(unreachable)?))
+        Ok(Self::over(endpoint.connect().await.map_err(unreachable)?, token))
     }
 
     /// A client over a channel that exists already.
     #[must_use]
-    pub fn over(channel: Channel) -> Self {
+    pub fn over(channel: Channel, token: Option<&Token>) -> Self {
+        let channel = InterceptedService::new(channel, Bearer::new(token));
         Self {
             catalog: CatalogServiceClient::new(channel.clone()).max_decoding_message_size(MAX_ANSWER_BYTES),
             models: ModelServiceClient::new(channel.clone())

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::options::{EngineOptions, ServeOptions};
+use crate::tokens::TokensError;
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,12 @@ pub enum ConfigError {
     /// One of two.
     #[error("tls-cert and tls-key go together; give both or neither")]
     HalfTls,
+    /// One too many.
+    #[error("tls-cert and tls-self-signed are two certificates; give one")]
+    TwoCertificates,
+    /// A file of tokens.
+    #[error("tokens: {0}")]
+    Tokens(#[from] TokensError),
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::duration::{deserialize, parse_duration};
+use crate::tokens::Token;
 
 /// Where things are and how much may be used. Table `[engine]` of the file.
 #[derive(Clone, Debug, Default, clap::Args, Deserialize)]
@@ -60,7 +61,19 @@ pub struct ServeOptions {
     /// Private key of the certificate (PEM)
     #[arg(long, env = "WHYGLASS_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// Let other machines in without encryption
+    /// Encrypt with a certificate that the server makes itself and keeps in this folder [default with the flag: tls]
+    #[arg(long, env = "WHYGLASS_TLS_SELF_SIGNED", value_name = "DIR", num_args = 0..=1, default_missing_value = "tls")]
+    pub tls_self_signed: Option<PathBuf>,
+    /// Ask for tokens: a file with lines `viewer TOKEN` or `admin TOKEN`, for you alone to read
+    #[arg(long, env = "WHYGLASS_TOKENS", value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
+    /// A token that lets in to look and explain; other users of this machine see flags, so prefer the file or the variable
+    #[arg(long, env = "WHYGLASS_VIEWER_TOKEN", value_name = "TOKEN", hide_env_values = true, hide_short_help = true)]
+    pub viewer_token: Option<Token>,
+    /// A token that lets in to administer, too; as for the other, prefer the file or the variable
+    #[arg(long, env = "WHYGLASS_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true, hide_short_help = true)]
+    pub admin_token: Option<Token>,
+    /// Let other machines in without encryption or without tokens
     #[arg(long, env = "WHYGLASS_INSECURE")]
     pub insecure: bool,
     /// A name of this server beside the loopback ones
@@ -109,6 +122,10 @@ impl ServeOptions {
             listen: self.listen.or(other.listen),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
+            tls_self_signed: self.tls_self_signed.or(other.tls_self_signed),
+            tokens: self.tokens.or(other.tokens),
+            viewer_token: self.viewer_token.or(other.viewer_token),
+            admin_token: self.admin_token.or(other.admin_token),
             insecure: self.insecure || other.insecure,
             allow_hosts: first(self.allow_hosts, other.allow_hosts),
             allow_origins: first(self.allow_origins, other.allow_origins),

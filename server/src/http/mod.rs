@@ -17,7 +17,7 @@ use tower::{Layer, Service};
 
 use self::page::Page;
 use self::samples::Samples;
-use crate::grpc::Guard;
+use crate::grpc::{Access, Guard};
 
 /// Answers what is not gRPC.
 #[derive(Clone, Debug)]
@@ -26,6 +26,7 @@ pub(crate) struct Http(Arc<Site>);
 #[derive(Debug)]
 struct Site {
     guard: Guard,
+    access: Access,
     page: Page,
     samples: Samples,
 }
@@ -37,13 +38,16 @@ struct File {
     cache: &'static str,
 }
 
+const SAMPLES: &str = "/samples/";
+
 /// Ask again whether it is still the same.
 const CHANGING: &str = "no-cache";
 
 impl Http {
-    /// The page that was built in, and the pictures in `samples`.
-    pub(crate) fn new(guard: Guard, samples: Vec<PathBuf>) -> Self {
-        Self(Arc::new(Site { guard, page: Page::built_in(), samples: Samples::new(samples) }))
+    /// The page that was built in, which anyone gets as it asks for the token, and the pictures in `samples`, which not
+    /// anyone gets.
+    pub(crate) fn new(guard: Guard, access: Access, samples: Vec<PathBuf>) -> Self {
+        Self(Arc::new(Site { guard, access, page: Page::built_in(), samples: Samples::new(samples) }))
     }
 }
 
@@ -55,7 +59,7 @@ impl Site {
             refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return refusal;
         }
-        let found = match path.strip_prefix("/samples/") {
+        let found = match path.strip_prefix(SAMPLES) {
             Some("") => Some(self.samples.list()),
             Some(name) => self.samples.read(name),
             None if path == "/colormaps.json" => Some(colours::tables()),
@@ -122,11 +126,16 @@ where
         if is_grpc(&request) {
             return Box::pin(self.grpc.call(request));
         }
-        let refused = self.site.guard.check(&request);
+        let refused =
+            self.site.guard.check(&request).map_err(|refusal| (StatusCode::FORBIDDEN, refusal)).and_then(|()| {
+                let open = !request.uri().path().starts_with(SAMPLES);
+                let allowed = if open { Ok(()) } else { self.site.access.check(&request) };
+                allowed.map_err(|refusal| (StatusCode::UNAUTHORIZED, refusal))
+            });
         let (site, method, path) = (Arc::clone(&self.site), request.method().clone(), request.uri().path().to_owned());
         Box::pin(async move {
             let mut response = match refused {
-                Err(refusal) => text(StatusCode::FORBIDDEN, refusal.message()),
+                Err((status, refusal)) => text(status, refusal.message()),
                 // Reading a sample blocks.
                 Ok(()) => match tokio::task::spawn_blocking(move || site.answer(&method, &path)).await {
                     Ok(response) => response,

@@ -8,16 +8,16 @@ use whyglass_proto::v1::RunState;
 
 use crate::support::{Fixture, endless, within};
 
-const WEB: &str = "application/grpc-web+proto";
+pub(crate) const WEB: &str = "application/grpc-web+proto";
 
 /// An answer over HTTP/1.1: status line and headers in lower case, and the body, chunks and all.
-struct Answer {
+pub(crate) struct Answer {
     head: String,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    fn status(&self) -> &str {
+    pub(crate) fn status(&self) -> &str {
         self.head.split(' ').nth(1).unwrap()
     }
 
@@ -26,7 +26,7 @@ impl Answer {
     }
 }
 
-async fn ask(fixture: &Fixture, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) async fn ask(fixture: &Fixture, line: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(fixture.address).await.unwrap();
     stream.write_all(&request(fixture, line, headers, body)).await.unwrap();
     let mut bytes = Vec::new();
@@ -50,16 +50,16 @@ fn request(fixture: &Fixture, line: &str, headers: &[(&str, &str)], body: &[u8])
 }
 
 /// A message in gRPC's frame.
-fn framed(message: &impl prost::Message) -> Vec<u8> {
+pub(crate) fn framed(message: &impl prost::Message) -> Vec<u8> {
     let bytes = message.encode_to_vec();
     [&[0], u32::try_from(bytes.len()).unwrap().to_be_bytes().as_slice(), &bytes].concat()
 }
 
-fn contains(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window.eq_ignore_ascii_case(text.as_bytes()))
 }
 
-const INFO: &str = "POST /whyglass.v1.CatalogService/GetServerInfo";
+pub(crate) const INFO: &str = "POST /whyglass.v1.CatalogService/GetServerInfo";
 
 #[tokio::test]
 async fn the_start_is_the_page_or_says_how_to_build_it_and_lets_no_foreign_script_run() {

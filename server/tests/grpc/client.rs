@@ -16,7 +16,7 @@ use crate::support::{Fixture, explain, seconds, spec, sweep, within};
 async fn a_connection_that_breaks_again_and_again_costs_no_cell() {
     let fixture = Fixture::start().await;
     let proxy = Proxy::to(fixture.address).await;
-    let mut client = Client::connect(&format!("http://{}", proxy.address), None).await.unwrap();
+    let mut client = Client::connect(&format!("http://{}", proxy.address), None, None).await.unwrap();
     let request = v1::ExplainRequest { linger: seconds(60), ..explain(vec![sweep(40)]) };
     let mut explanation = client.explain(request).await.unwrap();
     let (mut canvas, mut events, mut tiles) = (Canvas::default(), Vec::new(), 0);
@@ -40,7 +40,7 @@ async fn a_connection_that_breaks_again_and_again_costs_no_cell() {
 async fn a_connection_that_breaks_before_the_answer_creates_nothing_twice() {
     let fixture = Fixture::start().await;
     let proxy = Proxy::to(fixture.address).await;
-    let mut client = Client::connect(&format!("http://{}", proxy.address), None).await.unwrap();
+    let mut client = Client::connect(&format!("http://{}", proxy.address), None, None).await.unwrap();
     proxy.cut();
     let request = v1::ExplainRequest { linger: seconds(60), ..explain(vec![sweep(0)]) };
     let mut explanation = within("accepted", client.explain(request)).await.unwrap();
@@ -56,7 +56,7 @@ async fn a_connection_that_breaks_before_the_answer_creates_nothing_twice() {
 async fn a_run_that_nobody_asked_to_outlive_its_watcher_is_reported_as_cancelled() {
     let fixture = Fixture::start().await;
     let proxy = Proxy::to(fixture.address).await;
-    let mut client = Client::connect(&format!("http://{}", proxy.address), None).await.unwrap();
+    let mut client = Client::connect(&format!("http://{}", proxy.address), None, None).await.unwrap();
     let mut explanation = client.explain(explain(vec![sweep(500)])).await.unwrap();
     let run = explanation.runs()[0].clone();
     proxy.cut();
@@ -78,10 +78,11 @@ async fn a_refusal_is_passed_on_with_its_field_and_not_tried_again() {
 
 #[tokio::test]
 async fn what_cannot_be_reached_is_named() {
-    let nobody = Client::connect("http://127.0.0.1:1", None).await.unwrap_err().to_string();
+    let nobody = Client::connect("http://127.0.0.1:1", None, None).await.unwrap_err().to_string();
     assert!(nobody.contains("127.0.0.1:1") && nobody.contains("running"), "{nobody}");
-    let nonsense = Client::connect("http://a b", None).await.unwrap_err();
+    let nonsense = Client::connect("http://a b", None, None).await.unwrap_err();
     assert!(matches!(nonsense, ClientError::BadUrl { .. }), "{nonsense}");
-    let missing = Client::connect("https://127.0.0.1:1", Some(Path::new("no.pem"))).await.unwrap_err().to_string();
+    let missing =
+        Client::connect("https://127.0.0.1:1", Some(Path::new("no.pem")), None).await.unwrap_err().to_string();
     assert!(missing.contains("no.pem"), "{missing}");
 }

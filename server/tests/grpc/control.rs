@@ -146,7 +146,7 @@ async fn a_stop_does_not_wait_for_models_that_are_being_loaded() {
         .map(|_| {
             let channel = fixture.url();
             tokio::spawn(async move {
-                let mut client = whyglass_server::client::Client::connect(&channel, None).await.unwrap();
+                let mut client = whyglass_server::client::Client::connect(&channel, None, None).await.unwrap();
                 client.layers("slow").await.unwrap()
             })
         })

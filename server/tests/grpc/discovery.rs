@@ -9,11 +9,12 @@ use whyglass_server::client::ClientError;
 
 use crate::support::{Fixture, image};
 
-const SERVICES: [&str; 4] = [
+const SERVICES: [&str; 5] = [
     "whyglass.v1.CatalogService",
     "whyglass.v1.ExplainService",
     "whyglass.v1.ModelService",
     "whyglass.v1.DatasetService",
+    "whyglass.v1.AdminService",
 ];
 
 macro_rules! reflected {

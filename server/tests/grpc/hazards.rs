@@ -17,6 +17,7 @@ use whyglass_proto::v1::explain_service_client::ExplainServiceClient;
 use whyglass_proto::v1::run_event::Event;
 use whyglass_server::client::Client;
 use whyglass_server::config::{ServeConfig, Tls};
+use whyglass_server::tokens::Role;
 use whyglass_server::{ServeError, Server};
 
 use crate::support::events::{accepted, finished, next_watched, rest, until};
@@ -170,7 +171,14 @@ async fn other_machines_are_let_in_only_on_purpose() {
     let engine = crate::support::engine(Limits::default(), &models);
     let mut config = ServeConfig { listen: "0.0.0.0:0".parse().unwrap(), ..ServeConfig::default() };
     let refused = Server::bind(&config, Arc::clone(&engine)).await.unwrap_err();
-    assert!(matches!(refused, ServeError::Exposed(_)) && refused.to_string().contains("--insecure"));
+    assert!(matches!(refused, ServeError::Exposed(..)) && refused.to_string().contains("--insecure"));
+    let folder = tempfile::tempdir().unwrap();
+    config.tls_self_signed = Some(folder.path().to_owned());
+    let refused = Server::bind(&config, Arc::clone(&engine)).await.unwrap_err();
+    assert!(matches!(refused, ServeError::Exposed(..)) && refused.to_string().contains("--tokens"));
+    config.tokens.add(Role::Viewer, &"a token of 16 or more".replace(' ', "-").parse().unwrap());
+    assert_ne!(Server::bind(&config, Arc::clone(&engine)).await.unwrap().bound_addr().port(), 0);
+    let mut config = ServeConfig { listen: config.listen, ..ServeConfig::default() };
     config.insecure = true;
     assert_ne!(Server::bind(&config, engine).await.unwrap().bound_addr().port(), 0);
 }
@@ -206,7 +214,7 @@ async fn tls_works_and_a_handshake_that_stops_halfway_is_ended() {
 
     // As the command line does it, with the file.
     let mut client =
-        Client::connect(&format!("https://localhost:{}", fixture.address.port()), Some(&cert)).await.unwrap();
+        Client::connect(&format!("https://localhost:{}", fixture.address.port()), Some(&cert), None).await.unwrap();
     assert!(!client.techniques(None).await.unwrap().is_empty());
 
     // The beginning of a ClientHello, and then nothing.

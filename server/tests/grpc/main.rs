@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that unwraps nothing has failed")]
 
+mod access;
+mod administration;
 mod artifacts;
 mod browser;
 mod client;

@@ -34,6 +34,10 @@ pub struct ModelInfo {
     pub title: String,
     pub licence: String,
     pub source: String,
+    /// The name of the model that it is derived from; empty where it is not.
+    pub base: String,
+    /// Height and width of the input, where model.toml says so.
+    pub input: Option<[u32; 2]>,
     /// The model's file.
     pub file: PathBuf,
     pub state: ModelState,

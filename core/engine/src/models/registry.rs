@@ -86,6 +86,25 @@ impl Registry {
         loaded
     }
 
+    /// Forgets a model that is loaded or has failed: its folder is read anew when it is next asked for. Whoever uses it
+    /// keeps it.
+    pub(crate) fn forget(&self, name: &str) -> Result<()> {
+        let entry = self.find(name)?;
+        let state = entry.state.lock();
+        if matches!(*state, State::Loading) {
+            let message = format!("the model '{name}' is being loaded: try again when it is");
+            return Err(Error { field: "model".to_owned(), ..Error::precondition("MODEL_LOADING", message) });
+        }
+        // Whoever has found it meanwhile still gets it, and keeps it.
+        self.entries.lock().remove(name);
+        Ok(())
+    }
+
+    /// What is known of one model; loads nothing.
+    pub(crate) fn info(&self, name: &str) -> Result<ModelInfo> {
+        Ok(self.find(name)?.info())
+    }
+
     /// Ends every model; see [`LoadedModel::close`].
     pub(crate) fn close(&self) {
         let entries: Vec<Arc<Entry>> = self.entries.lock().values().cloned().collect();
@@ -132,6 +151,8 @@ impl Entry {
             title: if title.is_empty() { self.source.name.clone() } else { title },
             licence: text(|toml| &toml.licence),
             source: text(|toml| &toml.source),
+            base: toml.and_then(|toml| toml.extends.clone()).unwrap_or_default(),
+            input: toml.and_then(|toml| Some([toml.input.height?, toml.input.width?])),
             file: self.source.file.clone(),
             state,
             state_reason: self.source.toml.as_ref().err().cloned().unwrap_or_default(),

@@ -56,6 +56,9 @@ const FEW: usize = 64;
 /// Tables and large matrices are not sent more often than this while the run goes on.
 const PAUSE: Duration = Duration::from_millis(150);
 
+/// The pictures behind the cells are sent while the run goes on, as long as they are no more than these.
+const LIVE: usize = 2000;
+
 /// The technique.
 pub struct ConfusionMatrix;
 
@@ -129,6 +132,9 @@ impl Explainer for ConfusionMatrix {
             call.progress(answers.done as u64, wanted.len() as u64)?;
             if last.is_none_or(|last| last.elapsed() >= PAUSE) {
                 counts.emit(call, params.normalise)?;
+                if behind.items.len() <= LIVE {
+                    behind.emit(call)?;
+                }
                 last = Some(Instant::now());
             }
             Ok(())
@@ -271,10 +277,10 @@ impl Behind {
         self.values.extend([truth as f32, predicted as f32, probability]);
     }
 
-    fn emit(self, call: &Call<'_>) -> Result<()> {
+    fn emit(&self, call: &Call<'_>) -> Result<()> {
         let columns = ["true", "predicted", "probability"].map(str::to_owned).to_vec();
         let shape = [self.items.len() as i64, 3];
-        let meta = TableMeta { rows: self.items, columns, ..Default::default() };
+        let meta = TableMeta { rows: self.items.clone(), columns, ..Default::default() };
         call.table("items").keyframe(TensorView::new(&shape, &self.values), &meta)
     }
 }

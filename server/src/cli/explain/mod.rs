@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use whyglass_imaging::Colormap;
+use whyglass_server::tokens::Token;
 
 use super::failure::{Exit, Failure};
 use super::normalize::Normalize;
@@ -89,6 +90,12 @@ pub(crate) struct Args {
     /// The certificate (PEM) that the server's is signed by; for a server on https.
     #[arg(long, value_name = "FILE", requires = "server")]
     server_ca: Option<PathBuf>,
+    /// The token for a server that asks for one: a file with nothing else in it.
+    #[arg(long, value_name = "FILE", env = "WHYGLASS_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// The token itself; other users of this machine see flags, so prefer the file or the variable.
+    #[arg(long, value_name = "TOKEN", env = "WHYGLASS_TOKEN", hide_env_values = true, hide_short_help = true)]
+    token: Option<Token>,
     /// Print result.json (several: an array) on standard output, and nothing else there.
     #[arg(long)]
     json: bool,
@@ -138,7 +145,12 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     let folder = Folder::create(&args.out)?;
     let mut in_process = None;
     let runner: Arc<dyn Runner> = match &args.server {
-        Some(url) => Arc::new(remote::Remote::connect(url, args.server_ca.as_deref())?),
+        Some(url) => {
+            let from_file = args.token_file.as_deref().map(Token::read).transpose();
+            let token = from_file.map_err(|error| Failure::refused(format!("--token-file: {error}")))?;
+            let token = token.as_ref().or(args.token.as_ref());
+            Arc::new(remote::Remote::connect(url, args.server_ca.as_deref(), token)?)
+        }
         None => {
             let engine = in_process.insert(places.engine_with(&args.normalize)?);
             Arc::new(local::Local::new(Arc::clone(engine)))

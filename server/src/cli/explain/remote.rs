@@ -14,6 +14,7 @@ use whyglass_proto::v1;
 use whyglass_server::client::{Client, Explanation};
 use whyglass_server::grpc::convert::from_json;
 use whyglass_server::grpc::names::{dataset_name, item_name};
+use whyglass_server::tokens::Token;
 
 use super::messages;
 use super::runner::{Events, Runner};
@@ -45,7 +46,7 @@ struct Announced {
 
 impl Remote {
     /// Connects and asks what there is. `authority` is what a server on https has its certificate from.
-    pub(crate) fn connect(url: &str, authority: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn connect(url: &str, authority: Option<&Path>, token: Option<&Token>) -> Result<Self, Failure> {
         match (url.starts_with("https://"), authority) {
             (true, None) => {
                 let advice = "give --server-ca FILE, the certificate (PEM) that the server's is signed by";
@@ -60,7 +61,7 @@ impl Remote {
         let runtime = runtime.map_err(Failure::failed)?;
         let (client, techniques, models) = runtime
             .block_on(async {
-                let mut client = Client::connect(url, authority).await?;
+                let mut client = Client::connect(url, authority, token).await?;
                 let techniques = client.techniques(None).await?;
                 let models = client.models().await?;
                 Ok::<_, whyglass_server::client::ClientError>((client, techniques, models))

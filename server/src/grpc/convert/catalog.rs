@@ -70,6 +70,8 @@ pub(in crate::grpc) fn model(model: &engine::ModelInfo) -> v1::Model {
         engine::ModelState::Failed => v1::model::State::Failed,
     };
     let descriptor = model.descriptor.as_deref().cloned().unwrap_or_default();
+    let input = descriptor.input.map(|size| [size.height, size.width]);
+    let [input_height, input_width] = input.or(model.input).unwrap_or_default();
     v1::Model {
         name: model.name.clone(),
         title: model.title.clone(),
@@ -78,11 +80,12 @@ pub(in crate::grpc) fn model(model: &engine::ModelInfo) -> v1::Model {
         sha256: unhex(&model.sha256).into(),
         state: state.into(),
         state_reason: model.state_reason.clone(),
-        input_height: descriptor.input.map_or(0, |size| size.height),
-        input_width: descriptor.input.map_or(0, |size| size.width),
+        input_height,
+        input_width,
         labels: descriptor.labels,
         capabilities: descriptor.capabilities.iter().filter_map(kebab).collect(),
         feature_layer: descriptor.feature_layer.unwrap_or_default(),
+        base: model.base.clone(),
     }
 }
 

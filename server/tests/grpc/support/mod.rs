@@ -96,7 +96,7 @@ impl Fixture {
     }
 
     pub async fn client(&self) -> Client {
-        Client::connect(&self.url(), None).await.unwrap()
+        Client::connect(&self.url(), None, None).await.unwrap()
     }
 
     pub async fn explainer(&self) -> ExplainServiceClient<Channel> {
