@@ -4,6 +4,8 @@ import { defineConfig } from "@playwright/test";
 
 export default defineConfig({
   testDir: "tests",
+  // Timings are taken on purpose, by cargo xtask dashboard --measure, and decide no test.
+  testMatch: process.env.WHYGLASS_MEASURE ? "measure.ts" : "*.spec.ts",
   outputDir: "test-results",
   timeout: 90_000,
   expect: { timeout: 20_000 },

@@ -11,7 +11,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FILES = ["types", "catalog", "model", "dataset", "explain"]
+FILES = ["admin", "types", "catalog", "model", "dataset", "explain"]
 
 
 class Messages(BuildHookInterface):  # type: ignore[misc]

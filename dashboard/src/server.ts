@@ -21,4 +21,9 @@ const transport = createGrpcWebTransport({
   ],
 });
 
+/** A file of this server, with the token where there is one. */
+export function fetched(path: string): Promise<Response> {
+  return fetch(path, token.get() ? { headers: { Authorization: `Bearer ${token.get()}` } } : {});
+}
+
 export const server = services(transport);

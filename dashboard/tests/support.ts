@@ -2,6 +2,8 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { type Page, test as base, expect } from "@playwright/test";
+import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { type Services, services } from "whyglass";
 
 export class Server {
   private constructor(
@@ -9,10 +11,10 @@ export class Server {
     readonly address: string,
   ) {}
 
-  static async start(listen = "127.0.0.1:0"): Promise<Server> {
+  static async start(listen = "127.0.0.1:0", ...flags: string[]): Promise<Server> {
     const binary = process.env.WHYGLASS_BINARY;
     if (!binary) throw new Error("WHYGLASS_BINARY is not set: run cargo xtask dashboard --test");
-    const child = spawn(binary, ["serve", "--listen", listen, "--grace", "1s"], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(binary, ["serve", "--listen", listen, "--grace", "1s", ...flags], { stdio: ["ignore", "pipe", "inherit"] });
     const address = await new Promise<string>((resolve, reject) => {
       child.stdout.on("data", (data: Buffer) => {
         const found = /listening on (\S+)/.exec(String(data))?.[1];
@@ -51,6 +53,23 @@ export const test = base.extend<{ faultless: Page }, { server: Server }>({
 
 export { expect };
 
+/** A client of the server beside the page, over gRPC-Web as the page's. */
+export function clientOf(server: Server): Services {
+  return services(createGrpcWebTransport({ baseUrl: server.address }));
+}
+
+/** Eight dreams that would take long, in a group of their own. */
+export async function eight(server: Server, group: string): Promise<string[]> {
+  const client = clientOf(server);
+  const [item] = (await client.datasets.listItems({ dataset: "datasets/digits", pageSize: 1 })).items;
+  const image = { source: { case: "datasetItem", value: item?.name ?? "" } } as const;
+  const specs = Array.from({ length: 8 }, (_, i) => ({
+    model: "digits-honest", technique: "deep-dream", input: { case: "image", value: image } as const, params: { iterations: 1000 }, seed: BigInt(i),
+  }));
+  const { accepted } = await client.explain.createRuns({ specs, group, linger: { seconds: 30n } });
+  return accepted?.runs ?? [];
+}
+
 /** An address that opens the page with nothing running by itself: a group of its own. */
 export function quiet(server: Server, query = ""): string {
   return `${server.address}/#group=${Math.random().toString(16).slice(2)}${query}`;
@@ -81,7 +100,7 @@ export async function setField(page: Page, label: string, value: string): Promis
 
 /** What the canvas shows, as a number that differs where the picture does. */
 export async function canvasHash(page: Page): Promise<number> {
-  const picture = await page.locator(".stage canvas").first().screenshot();
+  const picture = await page.locator("main canvas").first().screenshot();
   let hash = 0;
   for (const byte of picture) hash = (hash * 31 + byte) | 0;
   return hash;

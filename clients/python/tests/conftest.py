@@ -19,9 +19,10 @@ SWEEP = {"size": 32, "stride": 16}
 
 
 class Server:
-    def __init__(self, *arguments: str, listen: str = "127.0.0.1:0") -> None:
+    def __init__(self, *arguments: str, listen: str = "127.0.0.1:0", **variables: str) -> None:
         command = [os.environ["WHYGLASS_BINARY"], "serve", "--listen", listen, "--grace", "1s", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=os.environ | variables)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if "listening on" not in line:

@@ -46,8 +46,9 @@ def test_a_picture_that_is_too_large_is_refused_with_the_limit(cat: Path) -> Non
 
 
 def test_a_technique_that_the_model_cannot_do_says_what_it_lacks(client: Client) -> None:
-    with pytest.raises(NotPossible, match="dataset"):
-        client.explain("tsne", model=DIGITS, image=client.items("digits")[0])
+    with pytest.raises(NotPossible, match="gradient") as caught:
+        client.explain("saliency", model="rounded", image=np.zeros((8, 8, 3), np.uint8))
+    assert caught.value.code == "FAILED_PRECONDITION" and caught.value.fields[0].field == "specs[0].technique"
 
 
 def test_nobody_there_is_said_at_once_and_in_words() -> None:

@@ -3,6 +3,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb.ts";
 
+/** What browsers say of a server that they do not reach, whatever the reason. */
+const WORDLESS = new Set(["Failed to fetch", "NetworkError when attempting to fetch resource.", "Load failed", "network error", "fetch failed"]);
+const UNREACHABLE = "the server cannot be reached: it does not run, the network is away, or its certificate is not accepted";
+
 export interface FieldViolation {
   /** As in the request: "specs[0].params.size". */
   field: string;
@@ -37,6 +41,7 @@ export class WhyglassError extends Error {
     const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
     const retry = delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6;
     const plain = fields.map(({ field, description }) => ({ field, description }));
-    return new WhyglassError(error.rawMessage, error.code, info?.reason ?? "", plain, retry);
+    const message = WORDLESS.has(error.rawMessage) ? UNREACHABLE : error.rawMessage;
+    return new WhyglassError(message, error.code, info?.reason ?? "", plain, retry);
   }
 }

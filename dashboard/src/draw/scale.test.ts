@@ -34,5 +34,5 @@ test("a percentile is the share of computed values at most as large", () => {
 });
 
 test("numbers have three digits and a real minus", () => {
-  expect([plain(0.14159, true), plain(-12.345), plain(0), plain(NaN), plain(0.00002)]).toEqual(["+0.142", "−12.3", "0", "–", "2.0e−5"]);
+  expect([plain(0.14159, true), plain(-12.345), plain(0), plain(NaN), plain(0.00002), plain(1797)]).toEqual(["+0.142", "−12.3", "0", "–", "2.0e−5", "1797"]);
 });

@@ -78,6 +78,7 @@ const MINUS = "\u2212";
 export function plain(value: number, sign = false): string {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  const text = size !== 0 && (size < 1e-3 || size >= 1e5) ? size.toExponential(1) : String(Number(size.toPrecision(3)));
+  // What was counted is not rounded.
+  const text = Number.isInteger(value) && size < 1e6 ? String(size) : size !== 0 && (size < 1e-3 || size >= 1e5) ? size.toExponential(1) : String(Number(size.toPrecision(3)));
   return `${value < 0 ? MINUS : sign && value > 0 ? "+" : ""}${text.replace("e-", `e${MINUS}`)}`;
 }

@@ -3,7 +3,7 @@ import { read, written } from "./address.ts";
 
 test("what was written is read again", () => {
   const address = {
-    picture: "sample/chelsea.png", model: "lite0", technique: "occlusion", target: 281, seed: "7",
+    picture: "sample/chelsea.png", dataset: "datasets/digits", model: "lite0", technique: "occlusion", target: 281, seed: "7",
     params: { size: 0.2, fill: "mean", channels: [1, 2], clip: false }, run: "runs/ab", group: "g",
     look: { opacity: 0.3, mode: "masked" as const },
   };

@@ -5,6 +5,8 @@ import { DEFAULTS } from "./look.svelte.ts";
 
 export interface Address {
   picture?: string;
+  /** Of techniques that look at a whole one: "datasets/digits". */
+  dataset?: string;
   model?: string;
   technique?: string;
   /** The index of the explained class. */
@@ -21,7 +23,7 @@ const PARAM = "p.";
 
 export function written(address: Address): string {
   const query = new URLSearchParams();
-  const plain = ["picture", "model", "technique", "target", "seed", "run", "compared", "group"] as const;
+  const plain = ["picture", "dataset", "model", "technique", "target", "seed", "run", "compared", "group"] as const;
   for (const key of plain) if (address[key] !== undefined && address[key] !== "") query.set(key, String(address[key]));
   for (const [name, value] of Object.entries(address.params)) query.set(PARAM + name, JSON.stringify(value));
   for (const [name, value] of Object.entries(address.look)) {
@@ -33,7 +35,7 @@ export function written(address: Address): string {
 export function read(hash: string): Address {
   const query = new URLSearchParams(hash.replace(/^#/, ""));
   const address: Address = { params: {}, look: {} };
-  for (const key of ["picture", "model", "technique", "seed", "run", "compared", "group"] as const) {
+  for (const key of ["picture", "dataset", "model", "technique", "seed", "run", "compared", "group"] as const) {
     const value = query.get(key);
     if (value) address[key] = value;
   }

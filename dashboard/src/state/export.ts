@@ -43,7 +43,8 @@ export function commandOf(run: Run, picture: string): string {
   const value = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
   const target = spec.target?.target.case === "classIndex" ? ["--target", String(spec.target.target.value)] : [];
   const words = [
-    "whyglass", "explain", spec.technique, spec.model, picture || "PICTURE",
+    "whyglass", "explain", spec.technique, spec.model,
+    ...(spec.input.case === "dataset" ? ["--dataset", spec.input.value.replace(/^datasets\//, "")] : [picture || "PICTURE"]),
     ...params.flatMap(([name, given]) => ["-p", `${name}=${value(given)}`]),
     ...target,
     ...(spec.seed === undefined ? [] : ["--seed", String(spec.seed)]),

@@ -1,5 +1,6 @@
 //! The one page: its store, its session, and what happens when it opens. Everything that a button or a key does is here.
 
+import type { Model } from "whyglass";
 import { server } from "../server.ts";
 import { loadColours } from "../draw/colour.ts";
 import { read, written } from "./address.ts";
@@ -32,8 +33,8 @@ export async function open(signal: AbortSignal): Promise<void> {
   const [, , samples] = await Promise.all([loadColours(), session.open(), sampleNames().catch(() => [])]);
   page.samples = samples;
   const isNew = !asked.picture && !asked.run && !asked.group;
-  const [first] = session.models;
-  const name = session.models.some(({ name }) => name === asked.model) ? asked.model : first?.name;
+  if (session.datasets.some(({ name }) => name === asked.dataset)) session.dataset = asked.dataset ?? "";
+  const name = session.models.some(({ name }) => name === asked.model) ? asked.model : firstOf(session.models)?.name;
   if (asked.technique) session.technique = asked.technique;
   if (name) await session.chooseModel(name);
   if (asked.technique && session.technique === asked.technique) session.chosen = { [asked.technique]: asked.params };
@@ -44,6 +45,12 @@ export async function open(signal: AbortSignal): Promise<void> {
   await showAsked();
   page.ready = true;
   if (isNew && session.picture && session.model) await session.explain();
+}
+
+/** What a newcomer looks into: the model that sees most of a picture, and no derived one. */
+function firstOf(models: readonly Model[]): Model | undefined {
+  const side = ({ base, inputHeight }: Model) => (base === "" ? inputHeight : 0);
+  return models.reduce<Model | undefined>((best, model) => (!best || side(model) > side(best) ? model : best), undefined);
 }
 
 function favourite(samples: readonly string[]): string | undefined {
@@ -90,6 +97,12 @@ export async function clickSample(name: string): Promise<void> {
   if (session.picture?.key === `sample/${name}`) await session.explain();
 }
 
+/** A picture of a dataset. */
+export async function clickItem(name: string): Promise<void> {
+  await openPicture(name);
+  if (session.picture?.key === name) await session.cheaply();
+}
+
 export async function drop(file: File): Promise<void> {
   await session.attempt("picture", async () => session.choosePicture(await dropped(file, session.maxBytes)));
   const { picture, view } = session;
@@ -121,6 +134,7 @@ export async function adopt(run: Run): Promise<void> {
   if (!spec) return;
   await session.chooseModel(spec.model);
   session.technique = spec.technique;
+  if (spec.input.case === "dataset") session.dataset = spec.input.value;
   const { target } = spec.target ?? {};
   session.target = target?.case === "classIndex" ? target.value : undefined;
 }
@@ -152,6 +166,7 @@ export function address(): string {
   const { target, picture } = session;
   return written({
     ...(picture && { picture: picture.key }),
+    ...(session.needsDataset && { dataset: session.dataset }),
     model: session.model,
     technique: session.technique,
     ...(target !== undefined && { target }),

@@ -1,17 +1,22 @@
-//! Pictures: those that the server offers and those that were dropped here. A dropped picture stays in this browser, under
-//! a key made of its content, so that a reload still has it.
+//! Pictures: those that the server offers, those of its datasets, and those that were dropped here. A dropped picture stays
+//! in this browser, under a key made of its content, so that a reload still has it.
+
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { ImageSourceSchema } from "whyglass";
+import { fetched, server } from "../server.ts";
 
 export interface Picture {
-  /** "sample/cat.png" or "drop/1f0c…": what an address calls it. */
+  /** "sample/cat.png", "datasets/digits/items/7/12.png" or "drop/1f0c…": what an address calls it. */
   key: string;
   name: string;
-  bytes: Uint8Array<ArrayBuffer>;
+  /** What the server is told. */
+  source: MessageInitShape<typeof ImageSourceSchema>;
   /** Upright. */
   bitmap: ImageBitmap;
 }
 
 export async function sampleNames(): Promise<string[]> {
-  const answer = await fetch("/samples/");
+  const answer = await fetched("/samples/");
   return answer.ok ? ((await answer.json()) as string[]) : [];
 }
 
@@ -26,7 +31,7 @@ export async function dropped(file: File, maxBytes: number): Promise<Picture> {
     throw new Error(`${file.name} has ${size}; this server takes ${most}. Save it smaller and drop it again.`);
   }
   const bytes = new Uint8Array(await file.arrayBuffer());
-  const picture = { key: `drop/${await digest(bytes)}`, name: file.name, bytes, bitmap: await decoded(bytes, file.name) };
+  const picture = encoded(`drop/${await digest(bytes)}`, file.name, bytes, await decoded(bytes, file.name));
   await keep(picture.key, { name: file.name, bytes });
   return picture;
 }
@@ -34,15 +39,30 @@ export async function dropped(file: File, maxBytes: number): Promise<Picture> {
 /** The picture behind a key. Throws what a person can be told. */
 export async function opened(key: string): Promise<Picture> {
   const [kind, name = ""] = key.split("/");
+  if (kind === "datasets") return item(key);
   if (kind === "sample") {
-    const answer = await fetch(sampleAddress(name));
+    const answer = await fetched(sampleAddress(name));
     if (!answer.ok) throw new Error(`this server has no picture called ${name}`);
     const bytes = new Uint8Array(await answer.arrayBuffer());
-    return { key, name, bytes, bitmap: await decoded(bytes, name) };
+    return encoded(key, name, bytes, await decoded(bytes, name));
   }
   const kept = await recall(key);
   if (!kept) throw new Error("the picture of this link stayed in the browser that it was dropped in; drop it here again");
-  return { key, ...kept, bitmap: await decoded(kept.bytes, kept.name) };
+  return encoded(key, kept.name, kept.bytes, await decoded(kept.bytes, kept.name));
+}
+
+function encoded(key: string, name: string, bytes: Uint8Array<ArrayBuffer>, bitmap: ImageBitmap): Picture {
+  return { key, name, source: { source: { case: "encoded", value: bytes } }, bitmap };
+}
+
+/** The longer side of the version of a dataset's picture that is shown; the model gets the picture itself. */
+const ITEM_SIDE = 1024;
+
+async function item(key: string): Promise<Picture> {
+  const { image } = await server.datasets.getThumbnail({ item: key, size: ITEM_SIDE });
+  const name = key.replace(/^datasets\/[^/]+\/items\//, "");
+  const bytes = (image?.data ?? new Uint8Array()) as Uint8Array<ArrayBuffer>;
+  return { key, name, source: { source: { case: "datasetItem", value: key } }, bitmap: await decoded(bytes, name) };
 }
 
 async function decoded(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<ImageBitmap> {

@@ -92,6 +92,6 @@ export class Run {
       this.tracks = [...this.tracks, track];
     }
     const evaluations = Number(this.progress?.modelEvaluations ?? 0n);
-    track.push({ artifact, evaluations, elapsedMs: this.elapsedMs });
+    track.push({ artifact, evaluations, elapsedMs: this.elapsedMs, arrivedMs: performance.now() });
   }
 }

@@ -2,7 +2,8 @@
 //! what was computed is the store's.
 
 import { Code } from "@connectrpc/connect";
-import { type ClassScore, type Layer, type Model, type Services, type Technique, WhyglassError, all } from "whyglass";
+import { type ClassScore, type Dataset, type Layer, type Model, type Services, type Technique, WhyglassError, all } from "whyglass";
+import type { Range } from "../draw/scale.ts";
 import { fieldsOf } from "../form/schema.ts";
 import { costOf, rememberCost, rememberPicture } from "./memory.ts";
 import type { Run } from "./run.svelte.ts";
@@ -16,6 +17,11 @@ export class Session {
   models = $state.raw<readonly Model[]>([]);
   model = $state("");
   picture = $state.raw<Picture | undefined>(undefined);
+  /** Those that can be used. */
+  datasets = $state.raw<readonly Dataset[]>([]);
+  /** "datasets/digits": what techniques that look at a whole dataset look at. */
+  dataset = $state("");
+  /** All of them, whether the model can do them or not. */
   techniques = $state.raw<readonly Technique[]>([]);
   technique = $state("");
   layers = $state.raw<readonly Layer[]>([]);
@@ -31,6 +37,8 @@ export class Session {
   /** Faults by where they belong: "picture", "model", "run", "params.size". */
   faults = $state.raw<Readonly<Record<string, string>>>({});
   maxBytes = 32 << 20;
+  /** How many costs have been noted: what they are is the browser's to remember. */
+  private noted = $state(0);
   /** Pictures that were open, by key: other views may show them still. */
   private opened = $state.raw<ReadonlyMap<string, Picture>>(new Map());
 
@@ -53,6 +61,10 @@ export class Session {
   /** Computed in one go: cheap enough to start whenever something is chosen. */
   readonly isOneShot = $derived(this.chosenTechnique?.progressive === false);
   readonly needsDataset = $derived(this.chosenTechnique?.needs.includes("dataset") ?? false);
+  /** What the technique needs and the model has not; empty where it can be run. */
+  readonly lacks = $derived(this.lacking(this.chosenTechnique));
+  /** There is what the technique looks at. */
+  readonly hasInput = $derived(this.needsDataset ? this.dataset !== "" : this.picture !== undefined);
 
   fault(where: string, message?: string): void {
     const { [where]: _, ...others } = this.faults;
@@ -63,12 +75,32 @@ export class Session {
     await this.attempt("model", async () => {
       const { limits } = await this.server.catalog.getServerInfo({});
       if (limits) this.maxBytes = Number(limits.maxImageBytes);
-      this.models = await all(async (pageToken) => {
-        const page = await this.server.models.listModels({ pageToken });
-        return [page.models, page.nextPageToken];
-      });
+      await this.readModels();
       if (this.models.length === 0) throw new Error("this server has no model; put one into its model folder");
     });
+    await this.attempt("dataset", async () => {
+      const found = await all(async (pageToken) => {
+        const page = await this.server.datasets.listDatasets({ pageToken });
+        return [page.datasets, page.nextPageToken] as [Dataset[], string];
+      });
+      this.datasets = found.filter(({ problem }) => problem === "");
+      this.dataset ||= this.datasets[0]?.name ?? "";
+    });
+  }
+
+  /** What is known of them: of a model that has been loaded meanwhile, more. */
+  private async readModels(): Promise<void> {
+    this.models = await all(async (pageToken) => {
+      const page = await this.server.models.listModels({ pageToken });
+      return [page.models, page.nextPageToken];
+    });
+  }
+
+  /** What a technique needs of the model, and the model has not. */
+  lacking(technique: Technique | undefined): string[] {
+    const model = this.chosenModel;
+    if (!model || model.capabilities.length === 0) return [];
+    return (technique?.needs ?? []).filter((need) => need !== "dataset" && !model.capabilities.includes(need));
   }
 
   async chooseModel(name: string): Promise<void> {
@@ -80,7 +112,7 @@ export class Session {
     await this.attempt("model", async () => {
       const [techniques, layers] = await Promise.all([
         all(async (pageToken) => {
-          const page = await this.server.catalog.listTechniques({ model: name, pageToken });
+          const page = await this.server.catalog.listTechniques({ pageToken });
           return [page.techniques, page.nextPageToken] as [Technique[], string];
         }),
         all(async (pageToken) => {
@@ -92,6 +124,7 @@ export class Session {
       if (this.model !== name) return;
       this.techniques = techniques;
       this.layers = layers;
+      await this.readModels();
       if (!techniques.some(({ id }) => id === this.technique)) this.technique = firstOf(techniques);
     });
   }
@@ -115,8 +148,7 @@ export class Session {
     const { picture, model } = this;
     if (!picture || !model) return;
     await this.attempt("picture", async () => {
-      const image = { source: { case: "encoded", value: picture.bytes } } as const;
-      const { scores } = await this.server.models.classify({ model, image, top: 9 });
+      const { scores } = await this.server.models.classify({ model, image: picture.source, top: 9 });
       if (this.picture === picture && this.model === model) this.scores = scores;
     });
   }
@@ -142,19 +174,22 @@ export class Session {
 
   /** After a choice: starts what takes one shot; the rest waits for the reader. */
   async cheaply(): Promise<void> {
-    if (this.isOneShot && this.picture) await this.explain();
+    if (this.isOneShot && this.hasInput) await this.explain();
   }
 
   /** Starts what is chosen, in the active view. */
   async explain(): Promise<Run | undefined> {
-    const { picture, view } = this;
-    if (!picture || !this.technique || this.starting) return undefined;
+    const { view } = this;
+    const picture = this.needsDataset ? undefined : this.picture;
+    if (!this.hasInput || !this.technique || this.starting || this.lacks.length > 0) return undefined;
     this.starting = true;
     this.faults = {};
     try {
       const run = await this.store.create(this.spec(picture));
-      run.picture = picture.key;
-      rememberPicture(run.name, picture.key);
+      if (picture) {
+        run.picture = picture.key;
+        rememberPicture(run.name, picture.key);
+      }
       view.show(run);
       return run;
     } catch (thrown) {
@@ -165,12 +200,12 @@ export class Session {
     }
   }
 
-  private spec(picture: Picture): Spec {
-    const image = { source: { case: "encoded", value: picture.bytes } } as const;
-    const target = this.target === undefined ? {} : { target: { target: { case: "classIndex", value: this.target } as const } };
+  private spec(picture: Picture | undefined): Spec {
+    const input = picture ? ({ case: "image", value: picture.source } as const) : ({ case: "dataset", value: this.dataset } as const);
+    const target = this.target === undefined || !picture ? {} : { target: { target: { case: "classIndex", value: this.target } as const } };
     const seed = this.seed.trim() === "" ? {} : { seed: BigInt(this.seed) };
     const params = this.params as Spec["params"] & object;
-    return { model: this.model, technique: this.technique, input: { case: "image", value: image }, params, ...target, ...seed };
+    return { model: this.model, technique: this.technique, input, params, ...target, ...seed };
   }
 
   private refused(error: WhyglassError): void {
@@ -183,8 +218,16 @@ export class Session {
     if (!placed) this.fault("run", error.message);
   }
 
+  /** The scale of a view. Maps beside each other that say the same sort of thing have one. */
+  rangeOf(view: View, clip: number): Range {
+    const alike = this.views.filter((other) => other.isMap && other.signed === view.signed && other.error === view.error);
+    const ranges = (alike.includes(view) ? alike : [view]).map((one) => one.rangeAt(clip));
+    return { low: Math.min(...ranges.map(({ low }) => low)), high: Math.max(...ranges.map(({ high }) => high)) };
+  }
+
   /** What the same cost last time. */
   get lastCost() {
+    void this.noted;
     return costOf(this.costName(this.technique, this.model, this.params));
   }
 
@@ -196,6 +239,7 @@ export class Session {
     if (!run.finished?.complete || !run.progress || run !== this.view.run) return;
     const cost = { evaluations: Number(run.progress.modelEvaluations), seconds: run.elapsedMs / 1000 };
     rememberCost(this.costName(this.technique, this.model, this.params), cost);
+    this.noted++;
   }
 
   /** Does something that may fail, and says where it belongs if it does. */
@@ -206,7 +250,7 @@ export class Session {
     } catch (thrown) {
       const own = thrown instanceof Error && thrown.name === "Error";
       const error = own ? undefined : WhyglassError.from(thrown);
-      if (error?.code === Code.Unauthenticated) this.fault("token", error.message);
+      if (error?.code === Code.Unauthenticated) this.store.refuse(error);
       this.fault(where, error?.message ?? (thrown as Error).message);
     }
   }

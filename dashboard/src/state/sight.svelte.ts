@@ -26,7 +26,7 @@ export function stillOf(view: View, image: ImageBitmap | undefined): Still | und
     placement: placement ?? { x: 0, y: 0, width, height },
     map: gridOf(view),
     table: tableOf(diverging ? DIVERGING : view.error ? "grey" : look.sequential),
-    range: view.rangeAt(look.clip),
+    range: session.rangeOf(view, look.clip),
     diverging,
     mode: look.mode,
     sign: diverging ? look.sign : "both",

@@ -1,6 +1,7 @@
 //! All runs of this page, fed by one stream. Reconnecting is its business alone; views are functions of it.
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import { ControlRunRequestSchema, RunSpecSchema, type RunEvent, type Services, WhyglassError, readArtifact, readNpy, uuid, watchGroup } from "whyglass";
 import { Run } from "./run.svelte.ts";
 
@@ -19,6 +20,8 @@ export class Store {
   connection = $state<Connection>("connecting");
   /** Why the connection was lost. */
   trouble = $state("");
+  /** The server wants a token; what it says of the one that it was shown. */
+  refused = $state<string | undefined>(undefined);
 
   constructor(
     private readonly server: Services,
@@ -31,13 +34,19 @@ export class Store {
     const listener = {
       event: (event: RunEvent) => this.take(event),
       connected: (restarted: boolean) => this.connected(restarted),
-      lost: (error: Error) => {
+      lost: (error: WhyglassError) => {
         this.connection = "lost";
         this.trouble = error.message;
+        if (error.code === Code.Unauthenticated) this.refuse(error);
       },
     };
     const options = { minFrameInterval: { nanos: FRAME_INTERVAL_NANOS } };
     return watchGroup(this.server, this.group, listener, signal, options);
+  }
+
+  /** A token is wanted: nothing is wrong yet where none was shown. */
+  refuse(error: WhyglassError): void {
+    this.refused = error.reason === "TOKEN_MISSING" ? "" : error.message;
   }
 
   take(message: RunEvent): void {

@@ -7,6 +7,8 @@ export interface Frame {
   /** Evaluations of the model when it came, as far as was told. */
   evaluations: number;
   elapsedMs: number;
+  /** When it came, by the page's clock. */
+  arrivedMs: number;
 }
 
 const BUDGET_BYTES = 64 << 20;

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import Message
 
-from whyglass.v1 import catalog_pb2, dataset_pb2, explain_pb2, model_pb2
+from whyglass.v1 import admin_pb2, catalog_pb2, dataset_pb2, explain_pb2, model_pb2
 
 Ask = TypeVar("Ask", bound=Message)
 Answer = TypeVar("Answer", bound=Message)
@@ -49,3 +49,6 @@ GET_RUN = Method("ExplainService/GetRun", explain_pb2.GetRunRequest, explain_pb2
 READ_ARTIFACT = Method(
     "ExplainService/ReadArtifact", explain_pb2.ReadArtifactRequest, explain_pb2.ReadArtifactResponse
 )
+LOAD_MODEL = Method("AdminService/LoadModel", admin_pb2.LoadModelRequest, admin_pb2.LoadModelResponse)
+UNLOAD_MODEL = Method("AdminService/UnloadModel", admin_pb2.UnloadModelRequest, admin_pb2.UnloadModelResponse)
+DRAIN = Method("AdminService/Drain", admin_pb2.DrainRequest, admin_pb2.DrainResponse)

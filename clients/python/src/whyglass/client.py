@@ -12,6 +12,7 @@ from PIL import Image
 
 from whyglass import _methods, _pictures, _request
 from whyglass._calls import Calls, Place
+from whyglass.admin import Admin
 from whyglass.catalogue import ClassScore, Dataset, Item, Layer, Model, ServerInfo, Technique
 from whyglass.explanation import Explanation
 from whyglass.v1 import catalog_pb2, dataset_pb2, model_pb2
@@ -46,6 +47,7 @@ class Client:
     ) -> None:
         self._calls = Calls(Place.of(address, token, ca))
         self._timeout = timeout
+        self.admin = Admin(self._calls, timeout)
 
     def info(self) -> ServerInfo:
         """Version, instance and limits."""

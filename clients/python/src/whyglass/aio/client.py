@@ -11,6 +11,7 @@ from PIL import Image
 
 from whyglass import _methods, _pictures, _request
 from whyglass._calls import Place
+from whyglass.aio.admin import Admin
 from whyglass.aio.calls import Calls
 from whyglass.aio.explanation import Explanation
 from whyglass.catalogue import ClassScore, Dataset, Item, Layer, Model, ServerInfo, Technique
@@ -31,6 +32,7 @@ class Client:
     ) -> None:
         self._calls = Calls(Place.of(address, token, ca))
         self._timeout = timeout
+        self.admin = Admin(self._calls, timeout)
 
     async def info(self) -> ServerInfo:
         request = catalog_pb2.GetServerInfoRequest()

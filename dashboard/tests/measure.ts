@@ -1,0 +1,70 @@
+//! Timings of the page, printed: how soon a stop is answered among eight runs, over HTTP and over TLS; how soon frames are
+//! on the screen; how large the script is. They decide no test: they are for whoever reads them.
+
+import { mkdtemp, readFile, readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { type Page } from "@playwright/test";
+import { Server, eight, expect, newestRun, quiet, test } from "./support.ts";
+
+function percentile(values: number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? NaN;
+}
+
+/** From the click to the page's showing the run as stopped. */
+async function stops(page: Page, server: Server): Promise<number[]> {
+  await page.goto(quiet(server, "&model=digits-honest"));
+  await expect(page.getByRole("status").first()).toContainText("connected");
+  await eight(server, /group=([^&]+)/.exec(page.url())?.[1] ?? "");
+  const buttons = page.getByRole("region", { name: "Runs" }).getByRole("button");
+  await expect(buttons).toHaveCount(8);
+  const times: number[] = [];
+  for (let i = 0; i < 8; i++) {
+    await buttons.nth(i).click();
+    await expect(page.getByRole("button", { name: "Stop" })).toBeVisible();
+    const time = await buttons.nth(i).evaluate(async (run) => {
+      const stop = [...document.querySelectorAll("button")].find((button) => button.textContent === "Stop");
+      const start = performance.now();
+      stop?.click();
+      while (!run.textContent?.includes("stopped")) await new Promise(requestAnimationFrame);
+      return performance.now() - start;
+    });
+    times.push(time);
+  }
+  return times;
+}
+
+for (const scheme of ["http", "https"]) {
+  test(`stops among eight runs over ${scheme}`, async ({ browser }) => {
+    const flags = scheme === "https" ? ["--tls-self-signed", await mkdtemp(join(tmpdir(), "whyglass-"))] : [];
+    const server = await Server.start("127.0.0.1:0", ...flags);
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0";
+    const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
+    const times = await stops(page, server);
+    console.log(`${scheme}: a stop is shown after ${times.map((time) => time.toFixed(0)).join(", ")} ms`);
+    await server.stop();
+  });
+}
+
+test("frames from arrival to paint", async ({ page, server }) => {
+  await page.goto(quiet(server, "&model=efficientnet-lite0&picture=sample/chelsea.png&technique=smooth-grad&p.samples=100"));
+  await page.getByRole("button", { name: "Explain" }).click();
+  await expect(newestRun(page)).toContainText(/✓|stopped/, { timeout: 80_000 });
+  const told = await page.evaluate(() => performance.getEntriesByName("whyglass.frame").map(({ startTime, duration }) => ({ startTime, duration })));
+  const seconds = ((told.at(-1)?.startTime ?? 0) - (told[0]?.startTime ?? 0)) / 1000;
+  const durations = told.map(({ duration }) => duration);
+  const within = durations.filter((duration) => duration <= 50).length / durations.length;
+  console.log(
+    `${durations.length} frames of 224×224, ${(durations.length / seconds).toFixed(1)} a second: ${(100 * within).toFixed(1)} % drawn within 50 ms; ` +
+      `median ${percentile(durations, 0.5).toFixed(1)} ms, 95th percentile ${percentile(durations, 0.95).toFixed(1)} ms`,
+  );
+});
+
+test("size of the script", async () => {
+  const assets = join(import.meta.dirname, "../dist/page/assets");
+  for (const name of await readdir(assets)) {
+    console.log(`${name}: ${(gzipSync(await readFile(join(assets, name))).length / 1000).toFixed(1)} kB gzip`);
+  }
+});
