@@ -13,11 +13,14 @@ use std::process::Command;
 /// The oldest versions of Node.js that the page's tools run on: of the line 20, and of those from 22 on.
 const OLDEST: [(u32, u32); 2] = [(20, 19), (22, 12)];
 
-pub(crate) fn run_all(workspace: &Workspace, test: bool) -> Result<()> {
+pub(crate) fn run_all(workspace: &Workspace, test: bool, measure: bool) -> Result<()> {
     build(workspace)?;
     if test {
         units(workspace)?;
-        browser(workspace)?;
+        browser(workspace, Profile::Debug)?;
+    }
+    if measure {
+        browser(workspace, Profile::Release)?;
     }
     Ok(())
 }
@@ -69,7 +72,7 @@ fn packages(workspace: &Workspace) -> Result<()> {
 }
 
 /// The client's messages, from the .proto files.
-fn generate(workspace: &Workspace) -> Result<()> {
+pub(crate) fn generate(workspace: &Workspace) -> Result<()> {
     run(npm(workspace).args(["run", "--silent", "generate", "--workspace=whyglass-dashboard"]))
 }
 
@@ -80,27 +83,35 @@ pub(crate) fn units(workspace: &Workspace) -> Result<()> {
     run(npm(workspace).args(["run", "--silent", "unit", "--workspaces", "--if-present"]))
 }
 
-/// The page in Chromium, against the real server.
-fn browser(workspace: &Workspace) -> Result<()> {
+/// The page in Chromium, against the real server: its tests against one as tests have it, its timings against one as users
+/// have it.
+fn browser(workspace: &Workspace, profile: Profile) -> Result<()> {
     let Some(chromium) = chromium() else {
         bail!("the page's tests need Chromium: install it, so that `chromium` is found");
     };
     setup::all(workspace)?;
-    let staged = stage::build(workspace, Profile::Debug, &Torch::AsStaged)?;
-    run(npm(workspace)
-        .args(["run", "--silent", "test", "--workspace=whyglass-dashboard"])
+    let measure = matches!(profile, Profile::Release);
+    let staged = stage::build(workspace, profile, &Torch::AsStaged)?;
+    let models = std::env::join_paths([workspace.root.join("models"), workspace.root.join("tests/models")])?;
+    let mut test = npm(workspace);
+    test.args(["run", "--silent", "test", "--workspace=whyglass-dashboard"])
         .env("WHYGLASS_BINARY", &staged.binary)
-        .env("WHYGLASS_MODELS", workspace.root.join("models"))
-        .env("CHROMIUM", chromium))
+        .env("WHYGLASS_MODELS", models)
+        .env("WHYGLASS_DATASETS", workspace.root.join("datasets"))
+        .env("CHROMIUM", chromium);
+    if measure {
+        test.env("WHYGLASS_MEASURE", "1");
+    }
+    run(&mut test)
 }
 
-fn chromium() -> Option<PathBuf> {
+pub(crate) fn chromium() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
     names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|path| path.is_file())
 }
 
-fn npm(workspace: &Workspace) -> Command {
+pub(crate) fn npm(workspace: &Workspace) -> Command {
     let mut command = Command::new("npm");
     command.current_dir(&workspace.root);
     command

@@ -6,6 +6,7 @@ use crate::stage::{self, Profile};
 use crate::torch::Torch;
 use crate::workspace::{Workspace, run};
 use anyhow::{Context, Result};
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, IsTerminal as _};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -18,7 +19,7 @@ pub(crate) fn demo(workspace: &Workspace) -> Result<()> {
         eprintln!("the demo goes on without its page: {missing:#}");
     }
     let staged = stage::build(workspace, Profile::Release, &Torch::AsStaged)?;
-    let (server, address) = Server::start(&staged.binary, workspace)?;
+    let (server, address) = Server::start(&staged.binary, &["--models".into(), workspace.root.join("models").into()])?;
     let picture = workspace.picture("chelsea.png");
     let out = workspace.root.join("out/demo");
     eprintln!("the server listens on {address}");
@@ -75,17 +76,17 @@ fn python_hint(binary: &Path) -> String {
 }
 
 /// A running server, ended when dropped. Its standard output stays open, or its next line would end it.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     _output: BufReader<ChildStdout>,
 }
 
 impl Server {
-    /// Starts it on a free port and waits for the line that tells its address.
-    fn start(binary: &Path, workspace: &Workspace) -> Result<(Self, String)> {
+    /// Starts it on a free port with these flags, and waits for the line that tells its address.
+    pub(crate) fn start(binary: &Path, flags: &[OsString]) -> Result<(Self, String)> {
         let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--models"])
-            .arg(workspace.root.join("models"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(flags)
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot run {}", binary.display()))?;

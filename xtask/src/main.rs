@@ -3,6 +3,7 @@
 
 mod bench;
 mod ci;
+mod conformance;
 mod dashboard;
 mod demo;
 mod setup;
@@ -58,7 +59,12 @@ enum Command {
         /// Then check its types and run its tests in Chromium, against a server of its own
         #[arg(long)]
         test: bool,
+        /// Then take its timings, with an optimised server
+        #[arg(long)]
+        measure: bool,
     },
+    /// Make one set of calls with four clients, and compare what they get; needs Node.js and Chromium
+    Conformance,
     /// Measure against the peers, side by side
     Bench {
         /// Fewer rounds
@@ -88,7 +94,8 @@ fn main() -> Result<()> {
             println!("{}", staged.binary.display());
             Ok(())
         }
-        Command::Dashboard { test } => dashboard::run_all(&workspace, test),
+        Command::Dashboard { test, measure } => dashboard::run_all(&workspace, test, measure),
+        Command::Conformance => conformance::run_all(&workspace),
         Command::Bench { quick, names } => bench::run_all(&workspace, quick, &names),
     }
 }

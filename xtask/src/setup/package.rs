@@ -8,8 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the package is made of.
-const SOURCES: [&str; 5] =
-    ["clients/python/src", "clients/python/messages.py", "clients/python/pyproject.toml", "clients/python/README.md", "proto"];
+const SOURCES: [&str; 5] = [
+    "clients/python/src",
+    "clients/python/messages.py",
+    "clients/python/pyproject.toml",
+    "clients/python/README.md",
+    "proto",
+];
 
 /// Returns the interpreter that has the package.
 pub(crate) fn python_package(workspace: &Workspace) -> Result<PathBuf> {
@@ -37,7 +42,10 @@ pub(crate) fn python_package(workspace: &Workspace) -> Result<PathBuf> {
 fn gather(path: &Path, into: &mut Vec<u8>) -> Result<()> {
     let cannot = || format!("cannot read {}", path.display());
     if path.is_dir() {
-        let mut inside = fs::read_dir(path).with_context(cannot)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+        let mut inside = fs::read_dir(path)
+            .with_context(cannot)?
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<Vec<_>, _>>()?;
         inside.retain(|path| !path.ends_with("__pycache__"));
         inside.sort();
         return inside.iter().try_for_each(|path| gather(path, into));
