@@ -79,4 +79,9 @@ test("two models are compared on one picture", async ({ faultless: page, server 
   await expect(newestRun(page)).toContainText("✓");
   await expect(page.getByRole("region", { name: /^View/ })).toHaveCount(2);
   await look(page, "two-models");
+  const before = await page.locator("main canvas").nth(1).screenshot();
+  await page.getByRole("button", { name: "Difference" }).click();
+  await expect(page.getByText("less than the first ← 0 → more")).toBeVisible();
+  await expect.poll(async () => (await page.locator("main canvas").nth(1).screenshot()).equals(before)).toBe(false);
+  await look(page, "difference");
 });

@@ -119,6 +119,7 @@ export function compare(): void {
 
 export function closeView(index: number): void {
   session.views = session.views.filter((_, i) => i !== index);
+  for (const view of session.views) view.against = undefined;
   session.active = 0;
 }
 

@@ -220,7 +220,7 @@ export class Session {
 
   /** The scale of a view. Maps beside each other that say the same sort of thing have one. */
   rangeOf(view: View, clip: number): Range {
-    const alike = this.views.filter((other) => other.isMap && other.signed === view.signed && other.error === view.error);
+    const alike = this.views.filter((other) => other.isMap && !other.against && other.signed === view.signed && other.error === view.error);
     const ranges = (alike.includes(view) ? alike : [view]).map((one) => one.rangeAt(clip));
     return { low: Math.min(...ranges.map(({ low }) => low)), high: Math.max(...ranges.map(({ high }) => high)) };
   }

@@ -12,6 +12,8 @@ export class View {
   pinned = $state.raw<Frame | undefined>(undefined);
   /** The standard error in place of the values. */
   error = $state(false);
+  /** The view that is taken away from this one: what is shown is the difference. */
+  against = $state.raw<View | undefined>(undefined);
   private scale: { of: string; range: Range; clip: number } | undefined;
 
   show(run: Run | undefined): void {
@@ -19,6 +21,7 @@ export class View {
     this.artifact = "";
     this.pinned = undefined;
     this.error = false;
+    this.against = undefined;
     this.scale = undefined;
   }
 
@@ -52,12 +55,26 @@ export class View {
   }
 
   get signed(): boolean {
-    return !this.error && (this.frame?.artifact.signed ?? false);
+    return this.against !== undefined || (!this.error && (this.frame?.artifact.signed ?? false));
+  }
+
+  /** Whether `other` can be taken away from this one: both are maps of one grid. */
+  fits(other: View | undefined): boolean {
+    const [here, there] = [this.frame?.artifact.shape, other?.frame?.artifact.shape];
+    return this.isMap && other !== undefined && other !== this && other.isMap && String(here) === String(there);
   }
 
   /** The numbers on show. */
   get values(): Float32Array {
-    return this.valuesOf(this.frame);
+    const own = this.valuesOf(this.frame);
+    return this.against && this.fits(this.against) ? difference(own, this.against.valuesOf(this.against.frame)) : own;
+  }
+
+  /** Those that the scale is made for. */
+  private get newest(): Float32Array {
+    const own = this.valuesOf(this.track?.latest);
+    const other = this.against?.valuesOf(this.against.track?.latest);
+    return other?.length === own.length ? difference(own, other) : own;
   }
 
   private valuesOf(frame: Frame | undefined): Float32Array {
@@ -67,11 +84,22 @@ export class View {
 
   /** The scale follows the newest frame, so that going back and forth does not change it. */
   rangeAt(clip: number): Range {
-    const of = `${this.run?.name} ${this.track?.id} ${this.error}`;
-    const now = rangeOf(this.valuesOf(this.track?.latest), this.signed, clip);
+    const of = `${this.run?.name} ${this.track?.id} ${this.error} ${this.against?.run?.name}`;
+    const now = rangeOf(this.newest, this.signed, clip);
     const before = this.scale?.of === of && this.scale.clip === clip ? this.scale.range : undefined;
     const range = steady(before, now);
     this.scale = { of, range, clip };
     return range;
   }
+}
+
+/** Made once for a pair: what is drawn is told apart by which array it is. */
+const differences = new WeakMap<Float32Array, { from: Float32Array; result: Float32Array }>();
+
+function difference(values: Float32Array, from: Float32Array): Float32Array {
+  const known = differences.get(values);
+  if (known?.from === from) return known.result;
+  const result = values.map((value, i) => value - (from[i] ?? NaN));
+  differences.set(values, { from, result });
+  return result;
 }
