@@ -33,7 +33,7 @@ def made(channel: grpc.Channel, step: dict, metadata: list, kept: dict) -> dict:
     method = found(step["call"])
     request = json_format.ParseDict(filled(step["request"], kept), method.input_type._concrete_class())
     path = f"/{method.containing_service.full_name}/{method.name}"
-    encode, decode = Message.SerializeToString, method.output_type._concrete_class.FromString
+    encode, decode = lambda message: message.SerializeToString(), method.output_type._concrete_class.FromString
     try:
         if not method.server_streaming:
             answer = plain(channel.unary_unary(path, encode, decode)(request, metadata=metadata))

@@ -28,7 +28,11 @@ pub(super) fn invalid(field: &str, reason: &str, message: impl Into<String>) -> 
 pub(super) fn shutting_down() -> Status {
     let mut details = ErrorDetails::with_error_info("SHUTTING_DOWN", DOMAIN, HashMap::new());
     details.set_retry_info(Some(RETRY_DELAY));
-    Status::with_error_details(Code::Unavailable, "the server is shutting down; try again later", details)
+    Status::with_error_details(
+        Code::Unavailable,
+        "the server takes no new runs: it is shutting down or being drained; try again later",
+        details,
+    )
 }
 
 /// Too much is going on already.
