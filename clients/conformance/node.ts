@@ -51,11 +51,13 @@ const caller: Caller = {
     if (code === undefined) throw thrown;
     const [packed] = metadata?.get("grpc-status-details-bin") ?? [];
     const status = packed instanceof Buffer ? fromBinary(StatusSchema, packed) : undefined;
-    return { code, message: details, details: status?.details ?? [] };
+    // grpc-js leaves characters encoded that are reserved in addresses: a question mark arrives as %3F.
+    return { code, message: decodeURIComponent(details), details: status?.details ?? [] };
   },
 };
 
 const [, , calls = "", places = ""] = process.argv;
 const read = (path: string) => JSON.parse(readFileSync(path, "utf8")) as unknown;
-console.log(JSON.stringify(await drive(read(calls) as Step[], read(places) as Places, caller)));
-process.exit(0);
+const results = await drive(read(calls) as Step[], read(places) as Places, caller);
+for (const client of clients.values()) client.close();
+console.log(JSON.stringify(results));
