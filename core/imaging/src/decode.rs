@@ -57,6 +57,9 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture> {
     }
     let format = guess(bytes)?;
     let name = name(format);
+    if format == ImageFormat::Jpeg && !has_end(bytes) {
+        return Err(Error::Damaged { format: name.to_owned(), message: "its end is missing".to_owned() });
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits.strict());
     let mut decoder = reader.into_decoder().map_err(|error| convert(error, name, limits))?;
@@ -91,6 +94,26 @@ fn guess(bytes: &[u8]) -> Result<ImageFormat> {
         Ok(other) => Err(Error::UnsupportedFormat { format: format!("{other:?}").to_uppercase() }),
         Err(_) => Err(Error::NotAPicture),
     }
+}
+
+/// Whether a JPEG's scan is followed by the marker that ends it: the decoder would fill what is missing with grey, and an
+/// explanation of that grey would look like one of the picture.
+fn has_end(bytes: &[u8]) -> bool {
+    const START: u8 = 0xd8;
+    const SCAN: u8 = 0xda;
+    const END: u8 = 0xd9;
+    let mut at = 0;
+    // Segments say how long they are, so that a thumbnail inside one is not taken for the picture.
+    while let Some(&[0xff, marker]) = bytes.get(at..at + 2) {
+        let Some(&[high, low]) = bytes.get(at + 2..at + 4) else { return false };
+        match marker {
+            START | 0xff => at += if marker == START { 2 } else { 1 },
+            SCAN => return bytes[at..].windows(2).any(|pair| pair == [0xff, END]),
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    // Not laid out as expected: that is for the decoder to judge.
+    at < bytes.len()
 }
 
 fn name(format: ImageFormat) -> &'static str {
