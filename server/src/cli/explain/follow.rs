@@ -242,7 +242,7 @@ impl<'a> Session<'a> {
             model: job.model.clone(),
             technique: job.technique.clone(),
             image: self.plan.subjects[job.subject].source(),
-            target: self.request.targets.get(&job.model),
+            target: self.request.targets.get(&job.model, self.plan.subjects[job.subject].name()),
             params: self.request.params.get(&job.technique).cloned().unwrap_or_default(),
             seed: self.request.seed,
             max_duration: self.request.max_duration,

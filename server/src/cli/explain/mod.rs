@@ -58,7 +58,8 @@ pub(crate) struct Args {
     /// one of them.
     #[arg(short, long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
-    /// The class to explain, as index or label [default: what the model sees]. MODEL=CLASS is for one of several models.
+    /// The class to explain, as index or label [default: what the model sees]. MODEL=CLASS and
+    /// PICTURE=CLASS are for one of several; the model's wins.
     #[arg(long, value_name = "CLASS")]
     target: Vec<String>,
     /// Short for -p layer=NAME.
@@ -124,7 +125,8 @@ fn colormap(name: &str) -> Result<Colormap, String> {
 pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     // All that can be wrong without asking the engine comes first, so that it costs nothing.
     let params = params::parse(&args.params, args.layer.as_deref(), &args.techniques.0)?;
-    let targets = params::targets(&args.target, &args.models.0)?;
+    let pictures: Vec<String> = args.images.iter().map(|path| path.display().to_string()).collect();
+    let targets = params::targets(&args.target, &args.models.0, &pictures)?;
     let limits = places.picture_limits()?;
     let subjects = match &args.dataset {
         Some(dataset) => vec![Subject::Dataset(dataset.clone())],

@@ -1,6 +1,7 @@
 //! What was typed after `-p`, `--layer`, `--target`, `--max-duration` and `--alpha`, as values.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -41,38 +42,45 @@ fn assignment(text: &str) -> Result<(String, Value), Failure> {
     }
 }
 
-/// The class to explain for each of `models`: `CLASS` for all of them, `MODEL=CLASS` for one, which wins.
-pub(crate) fn targets(typed: &[String], models: &[String]) -> Result<Targets, Failure> {
-    let of_model = |text: &str| {
-        let (model, class) = text.split_once('=')?;
-        models.iter().find(|known| *known == model.trim()).map(|model| (model.clone(), target(class.trim())))
-    };
+/// The class to explain: `CLASS` for everything, `PICTURE=CLASS` for one of `pictures` (by path or file name), `MODEL=CLASS` for
+/// one of `models`. What is said of the model wins over what is said of the picture.
+pub(crate) fn targets(typed: &[String], models: &[String], pictures: &[String]) -> Result<Targets, Failure> {
     let mut targets = Targets::default();
     for text in typed {
-        let before = match of_model(text) {
-            Some((model, class)) => targets.of_model.insert(model, class),
-            None => targets.all.replace(target(text)),
+        let (name, class) = text.split_once('=').unwrap_or_default();
+        let (name, class) = (name.trim(), target(class.trim()));
+        let is_named = |picture: &&String| {
+            *picture == name || Path::new(picture.as_str()).file_name().is_some_and(|file| file == name)
+        };
+        let before = if models.iter().any(|model| model == name) {
+            targets.of_model.insert(name.to_owned(), class)
+        } else if pictures.iter().any(|picture| is_named(&picture)) {
+            let named = pictures.iter().filter(is_named);
+            named.filter_map(|picture| targets.of_picture.insert(picture.clone(), class.clone())).last()
+        } else {
+            targets.all.replace(target(text))
         };
         if before.is_some() {
             return Err(Failure::refused(format!(
-                "--target {text}: a class is given already; one for each model is possible"
+                "--target {text}: a class is given already; one for each model and picture is possible"
             )));
         }
     }
     Ok(targets)
 }
 
-/// Which class is explained for which model.
+/// Which class is explained for which model and picture.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Targets {
     all: Option<Target>,
+    of_picture: BTreeMap<String, Target>,
     of_model: BTreeMap<String, Target>,
 }
 
 impl Targets {
     /// `None`: what the model sees.
-    pub(crate) fn get(&self, model: &str) -> Option<Target> {
-        self.of_model.get(model).or(self.all.as_ref()).cloned()
+    pub(crate) fn get(&self, model: &str, picture: &str) -> Option<Target> {
+        self.of_model.get(model).or_else(|| self.of_picture.get(picture)).or(self.all.as_ref()).cloned()
     }
 }
 
@@ -143,16 +151,22 @@ mod tests {
     }
 
     #[test]
-    fn a_target_may_be_for_one_of_the_models() {
+    fn a_target_may_be_for_one_of_the_models_or_pictures() {
         let models = ["lite".to_owned(), "three".to_owned()];
-        let targets =
-            |typed: &[&str]| targets(&typed.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), &models);
+        let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let targets = |typed: &[&str]| targets(&own(typed), &models, &own(&["a/coyote.jpg", "bear.jpg"]));
+        let label = |text: &str| Some(Target::Label(text.to_owned()));
         let both = targets(&["ox", "three=bear"]).unwrap();
-        assert_eq!(both.get("lite"), Some(Target::Label("ox".to_owned())));
-        assert_eq!(both.get("three"), Some(Target::Label("bear".to_owned())));
-        assert_eq!(targets(&["three=2"]).unwrap().get("lite"), None);
-        assert_eq!(targets(&["e=mc"]).unwrap().get("lite"), Some(Target::Label("e=mc".to_owned())));
+        assert_eq!((both.get("lite", "bear.jpg"), both.get("three", "bear.jpg")), (label("ox"), label("bear")));
+        assert_eq!(targets(&["three=2"]).unwrap().get("lite", "bear.jpg"), None);
+        assert_eq!(targets(&["e=mc"]).unwrap().get("lite", "bear.jpg"), label("e=mc"));
         assert!(targets(&["ox", "ram"]).unwrap_err().to_string().contains("--target ram"));
+
+        let each = targets(&["coyote.jpg=coyote", "bear.jpg=brown bear", "three=bear"]).unwrap();
+        assert_eq!(each.get("lite", "a/coyote.jpg"), label("coyote"));
+        assert_eq!(each.get("lite", "bear.jpg"), label("brown bear"));
+        assert_eq!(each.get("three", "a/coyote.jpg"), label("bear"));
+        assert!(targets(&["bear.jpg=ox", "bear.jpg=ram"]).is_err());
     }
 
     #[test]
