@@ -4,8 +4,8 @@
 
 use crate::build::root;
 use crate::staged::follow;
-use serde_json::{Map, Value};
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use whyglass_engine::json::{ArtifactKind, Need};
 use whyglass_engine::{ArtifactMeta, ArtifactState, Engine, ImageSource, RunSpec, RunState};
@@ -83,17 +83,7 @@ pub fn judge(engine: &Engine, models: [&str; 2], (technique, artifact): &(String
     for (which, model) in models.into_iter().enumerate() {
         let (mut peaks, mut shares) = (0, Vec::new());
         for (path, bytes) in &pictures {
-            let spec = RunSpec {
-                model: model.into(),
-                technique: technique.clone(),
-                image: ImageSource::Encoded(bytes.clone().into()),
-                target: None,
-                params: Map::<String, Value>::new(),
-                seed: Some(1),
-                max_duration: None,
-            };
-            let (run, end) = follow(engine, spec, |_| ());
-            assert_eq!(end.state, RunState::Succeeded, "{technique}, {model}, {}: {:?}", path.display(), end.status);
+            let run = explain(engine, model, technique, json!({}), path, bytes);
             let map = engine.artifact(&run, artifact).expect("a map that was declared");
             let ArtifactMeta::Map(meta) = &*map.meta else { panic!("a map's meta") };
             meta.class?;
@@ -106,6 +96,62 @@ pub fn judge(engine: &Engine, models: [&str; 2], (technique, artifact): &(String
         verdict.share[which] = f64::midpoint(shares[(shares.len() - 1) / 2], shares[shares.len() / 2]);
     }
     Some(verdict)
+}
+
+/// What hides the blob.
+#[derive(Clone, Copy, Debug)]
+pub enum Cover {
+    Black,
+    MeanColour,
+}
+
+impl Cover {
+    fn params(self) -> Value {
+        let mask: Vec<Vec<u8>> = (0..SIDE).map(|y| (0..SIDE).map(|x| u8::from(in_blob(y, x))).collect()).collect();
+        let share = (BLOB * BLOB) as f64 / (SIDE * SIDE) as f64;
+        let fill = match self {
+            Self::Black => "value",
+            Self::MeanColour => "mean",
+        };
+        json!({"map": mask, "fractions": [share], "fill": fill, "value": 0.0})
+    }
+}
+
+/// How often `model` changes its mind when `ablation` hides the blob's place, which it is given as the map.
+///
+/// # Panics
+/// Where a run fails.
+#[must_use]
+pub fn flips(engine: &Engine, model: &str, cover: Cover) -> f64 {
+    let pictures = pictures();
+    let flipped = |(path, bytes): &&(PathBuf, Vec<u8>)| {
+        let run = explain(engine, model, "ablation", cover.params(), path, bytes);
+        let scores = engine.artifact(&run, "scores").expect("a series that was declared");
+        // What it sees, and the strongest other: before, and with the blob hidden.
+        let [_, _, own, other] = scores.tensor.data[..] else { panic!("two steps of two") };
+        other > own
+    };
+    pictures.iter().filter(flipped).count() as f64 / pictures.len() as f64
+}
+
+/// Runs `technique` for what `model` sees; the run's name.
+fn explain(engine: &Engine, model: &str, technique: &str, params: Value, path: &Path, bytes: &[u8]) -> String {
+    let spec = RunSpec {
+        model: model.into(),
+        technique: technique.into(),
+        image: ImageSource::Encoded(bytes.to_vec().into()),
+        target: None,
+        params: params.as_object().cloned().unwrap_or_default(),
+        seed: Some(1),
+        max_duration: None,
+    };
+    let (run, end) = follow(engine, spec, |_| ());
+    assert_eq!(end.state, RunState::Succeeded, "{technique}, {model}, {}: {:?}", path.display(), end.status);
+    run
+}
+
+fn in_blob(y: usize, x: usize) -> bool {
+    y >= SIDE - BLOB && x < BLOB
 }
 
 /// The map at the input's size, each cell as large as it says.
