@@ -4,15 +4,20 @@
     {"op": "forward", "batch": 32}
     {"op": "gradient", "batch": 1}
     {"op": "occlusion", "size": 45, "stride": 22, "perturbations_per_eval": 16}
+    {"op": "lime", "segments": "segments.npy", "samples": 1000, "grey": 0.498, "runtime": "torch"}
+    {"op": "lime", "segments": "segments.npy", "pixels": "picture.npy", "target": 7, "counts": [101, 201], "runtime": "onnxruntime"}
     {"op": "export", "path": "model.pt"}
     {"op": "quit"}
 
 Each answer is {"seconds": …} around the work alone, or {"error": …}. With "save": PATH.npy the answer itself is kept
-(logits N×1000, gradient N×3×224×224, occlusion map 224×224; float32), so that both sides can be shown to compute the
-same thing. The caller interleaves the two sides; nothing here repeats or averages.
+(logits N×1000, gradient N×3×224×224, occlusion map 224×224, LIME's weights per segment; float32), so that both sides can
+be shown to compute the same thing. The caller interleaves the two sides; nothing here repeats or averages.
+
+With --plain the process keeps its allocator as it is, as people run it who do not know better.
 """
 
 import ctypes
+import functools
 import importlib.metadata
 import json
 import os
@@ -32,14 +37,16 @@ def keep_memory() -> bool:
     return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30) and mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1))
 
 
-KEPT = keep_memory()
+KEPT = "--plain" not in sys.argv and keep_memory()
 
 import numpy as np  # noqa: E402  (after the allocator is set)
 import torch  # noqa: E402
 from captum.attr import Occlusion  # noqa: E402
 from PIL import Image  # noqa: E402
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MODEL = ROOT / "models" / "efficientnet-lite0" / "model.onnx"
+sys.path.insert(0, str(ROOT / "tests" / "golden"))
 import efficientnet_lite0  # noqa: E402
 
 
@@ -55,7 +62,7 @@ class Peer:
         with torch.no_grad():
             scores = self.model(self.image)[0]
         self.target = int(scores.argmax())
-        packages = {name: importlib.metadata.version(name) for name in ("torch", "captum")}
+        packages = {name: importlib.metadata.version(name) for name in ("torch", "captum", "lime", "onnxruntime")}
         probability = float(scores.softmax(0)[self.target])
         return {"target": self.target, "probability": probability, "versions": packages, "malloc_raised": KEPT, "pid": os.getpid()}
 
@@ -83,6 +90,41 @@ class Peer:
                 )[0, 0]
             )
 
+    def lime(self, segments, samples=1000, counts=None, pixels=None, target=None, grey=0.0, seed=0, runtime="torch"):
+        import lime_weights
+
+        image = self.image[0].numpy() if pixels is None else np.load(pixels)
+        image = np.ascontiguousarray(image.transpose(1, 2, 0)).astype(np.float64)
+        segments = np.load(segments).astype(np.int64)
+        target = self.target if target is None else target
+        classifier = {"torch": self.classify, "onnxruntime": self.session()}[runtime]
+        if counts is None:
+            return timed(lambda: torch.from_numpy(lime_weights.explain(image, segments, classifier, target, samples, grey, seed)))
+        return timed(lambda: torch.from_numpy(lime_weights.of_samples(image, segments, classifier, target, counts, grey, seed)))
+
+    def classify(self, pictures):
+        """N×H×W×3 to probabilities, as the lime package asks."""
+        with torch.no_grad():
+            pixels = torch.from_numpy(pictures.transpose(0, 3, 1, 2).astype(np.float32))
+            return self.model(pixels).softmax(1).numpy()
+
+    @functools.cache
+    def session(self):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = onnxruntime.InferenceSession(str(MODEL), options, ["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+
+        def classify(pictures):
+            pixels = ((pictures * 255 - 127) / 128).astype(np.float32).transpose(0, 3, 1, 2)
+            scores = session.run(None, {name: np.ascontiguousarray(pixels)})[0]
+            scores = np.exp(scores - scores.max(1, keepdims=True))
+            return scores / scores.sum(1, keepdims=True)
+
+        return classify
+
     def export(self, path):
         """The network as TorchScript, as it is here: with the memory layout of its weights."""
         torch.jit.trace(self.model, self.image).save(path)
@@ -101,7 +143,8 @@ def timed(work):
 
 def main() -> None:
     peer = Peer()
-    operations = {"load": peer.load, "forward": peer.forward, "gradient": peer.gradient, "occlusion": peer.occlusion, "export": peer.export}
+    names = ("load", "forward", "gradient", "occlusion", "lime", "export")
+    operations = {name: getattr(peer, name) for name in names}
     for line in sys.stdin:
         try:
             request = json.loads(line)

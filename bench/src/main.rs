@@ -5,6 +5,7 @@
 
 mod gradient;
 mod latency;
+mod lime;
 mod measure;
 mod memory;
 mod occlusion;
@@ -12,6 +13,7 @@ mod ours;
 mod peer;
 mod report;
 mod server;
+mod settling;
 #[cfg(feature = "libtorch")]
 mod torchscript;
 
@@ -36,11 +38,14 @@ struct Arguments {
     /// Fewer rounds, and not the slower setting of the longest sweep
     #[arg(long)]
     quick: bool,
-    /// Only these: occlusion, gradient, torchscript, server, latency, memory
+    /// Only these: occlusion, gradient, lime, settling, torchscript, server, latency, memory
     names: Vec<String>,
+    /// Photographs on which LIME's stop rule is tried: pictures and folders of them
+    #[arg(long, default_value = "third_party/pictures")]
+    pictures: Vec<PathBuf>,
 }
 
-const NAMES: [&str; 6] = ["occlusion", "gradient", "torchscript", "server", "latency", "memory"];
+const NAMES: [&str; 8] = ["occlusion", "gradient", "lime", "settling", "torchscript", "server", "latency", "memory"];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -51,7 +56,7 @@ fn main() -> Result<()> {
     let rounds = if arguments.quick { 5 } else { 9 };
     let ours = Ours::start(&arguments.plugins)?;
     let mut report = Report::default();
-    if wanted("occlusion") || wanted("gradient") || wanted("torchscript") {
+    if ["occlusion", "gradient", "lime", "settling", "torchscript"].into_iter().any(wanted) {
         let mut peer = Peer::start(&arguments.python)?;
         report.peer = peer.versions.clone();
         if wanted("occlusion") {
@@ -64,6 +69,13 @@ fn main() -> Result<()> {
         if wanted("torchscript") {
             torchscript::measure(&mut peer, rounds, &mut report)?;
         }
+        if wanted("lime") {
+            lime::measure(&ours, &mut peer, &arguments.python, rounds.min(3), &mut report)?;
+        }
+        // A reference of 10,000 samples for each picture takes minutes: not what `--quick` is for.
+        if wanted("settling") && !(arguments.quick && arguments.names.is_empty()) {
+            settling::measure(&ours, &mut peer, &arguments.pictures, &mut report)?;
+        }
     }
     if wanted("server") {
         server::measure(&ours, &arguments, rounds, &mut report)?;
@@ -74,5 +86,7 @@ fn main() -> Result<()> {
     if wanted("memory") {
         memory::measure(&ours, if arguments.quick { 300 } else { 1000 }, &mut report)?;
     }
-    report.write()
+    // What was measured alone is kept beside the whole, not in its place.
+    let name = if arguments.names.is_empty() { "latest".into() } else { arguments.names.join("-") };
+    report.write(&name)
 }

@@ -47,8 +47,13 @@ impl Ours {
 
     /// As [`Self::spec`], with the very pixels that the peer explains.
     pub(crate) fn spec_of_pixels(&self, technique: &str, params: Value, target: Option<u32>) -> Result<RunSpec> {
-        let image = ImageSource::Pixels { shape: vec![3, SIDE, SIDE], data: Arc::new(pixels()?) };
-        Ok(RunSpec { image, ..self.spec(technique, params, target) })
+        Ok(self.spec_of(pixels()?, technique, params, target))
+    }
+
+    /// As [`Self::spec`], of another picture: 3×224×224 in 0…1.
+    pub(crate) fn spec_of(&self, pixels: Vec<f32>, technique: &str, params: Value, target: Option<u32>) -> RunSpec {
+        let image = ImageSource::Pixels { shape: vec![3, SIDE, SIDE], data: Arc::new(pixels) };
+        RunSpec { image, ..self.spec(technique, params, target) }
     }
 
     /// Runs `spec` to its end, telling `seen` of each event. Returns the run's name, how it ended, and the seconds.

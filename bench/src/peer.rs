@@ -18,9 +18,20 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// The peer at its best: large blocks of memory are kept, the model's layout is channels-last.
     pub(crate) fn start(python: &Path) -> Result<Self> {
+        Self::start_with(python, true)
+    }
+
+    /// The peer as people run it who tune nothing.
+    pub(crate) fn start_plain(python: &Path) -> Result<Self> {
+        Self::start_with(python, false)
+    }
+
+    fn start_with(python: &Path, tuned: bool) -> Result<Self> {
         let mut child = Command::new(python)
             .arg("bench/peers/worker.py")
+            .args((!tuned).then_some("--plain"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -29,7 +40,8 @@ impl Peer {
         let output = BufReader::new(child.stdout.take().context("standard output was piped")?);
         let mut peer = Self { child, input, output, versions: Value::Null, target: 0 };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let loaded = peer.ask(&json!({"op": "load", "image": crate::ours::PICTURE, "threads": threads}))?;
+        let loaded = peer
+            .ask(&json!({"op": "load", "image": crate::ours::PICTURE, "threads": threads, "channels_last": tuned}))?;
         peer.versions = loaded["versions"].clone();
         peer.target = u32::try_from(loaded["target"].as_u64().context("the peer names no class")?)?;
         Ok(peer)

@@ -39,12 +39,12 @@ impl Report {
         self.figures.push((name.into(), value));
     }
 
-    /// Writes `docs/benchmarks/latest.{json,md}` and prints the table.
-    pub(crate) fn write(&self) -> Result<()> {
+    /// Writes `docs/benchmarks/{name}.{json,md}` and prints the table.
+    pub(crate) fn write(&self, name: &str) -> Result<()> {
         std::fs::create_dir_all(FOLDER)?;
-        std::fs::write(format!("{FOLDER}/latest.json"), serde_json::to_string_pretty(self)?)?;
+        std::fs::write(format!("{FOLDER}/{name}.json"), serde_json::to_string_pretty(self)?)?;
         let table = self.table()?;
-        std::fs::write(format!("{FOLDER}/latest.md"), &table)?;
+        std::fs::write(format!("{FOLDER}/{name}.md"), &table)?;
         println!("{table}");
         Ok(())
     }
