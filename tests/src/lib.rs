@@ -2,8 +2,8 @@
 
 pub mod build;
 pub mod expected;
-pub mod onnx;
 pub mod hostile;
+pub mod onnx;
 pub mod planted;
 pub mod staged;
 pub mod tiny;

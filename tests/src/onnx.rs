@@ -81,7 +81,7 @@ pub fn cases(path: &Path) -> Vec<Case> {
     let mut folders: BTreeMap<String, BTreeMap<String, Vec<u8>>> = BTreeMap::new();
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).expect("an entry");
-        let parts: Vec<String> = entry.name().splitn(3, '/').map(str::to_owned).collect();
+        let parts: Vec<String> = entry.name().expect("a name").splitn(3, '/').map(str::to_owned).collect();
         let [kind, case, file] = &parts[..] else { panic!("{:?} is no file of a case", entry.name()) };
         let mut data = Vec::new();
         entry.read_to_end(&mut data).expect("an entry that can be read");

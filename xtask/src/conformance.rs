@@ -5,6 +5,7 @@ use crate::dashboard;
 use crate::demo::Server;
 use crate::setup;
 use crate::stage::{self, Profile};
+use crate::torch::Torch;
 use crate::workspace::{Workspace, run};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value, json};
@@ -40,7 +41,7 @@ pub(crate) fn run_all(workspace: &Workspace) -> Result<()> {
     dashboard::generate(workspace)?;
     let Some(chromium) = dashboard::chromium() else { bail!("Chromium is one of the clients: install it") };
     run(dashboard::npm(workspace).args(["run", "--silent", "build", "--workspace=whyglass-conformance"]))?;
-    let staged = stage::build(workspace, Profile::Debug)?;
+    let staged = stage::build(workspace, Profile::Debug, &Torch::AsStaged)?;
     let folder = workspace.root.join("clients/conformance");
     let (calls, places) = (folder.join("calls.json"), folder.join("dist/places.json"));
 

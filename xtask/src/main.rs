@@ -6,6 +6,7 @@ mod ci;
 mod conformance;
 mod dashboard;
 mod demo;
+mod docs;
 mod setup;
 mod stage;
 mod test;
@@ -63,6 +64,12 @@ enum Command {
         #[arg(long)]
         measure: bool,
     },
+    /// Write the pages of the techniques into docs/techniques, from what the techniques say of themselves
+    Docs {
+        /// Make their pictures anew, too
+        #[arg(long)]
+        pictures: bool,
+    },
     /// Make one set of calls with four clients, and compare what they get; needs Node.js and Chromium
     Conformance,
     /// Measure against the peers, side by side
@@ -94,6 +101,7 @@ fn main() -> Result<()> {
             println!("{}", staged.binary.display());
             Ok(())
         }
+        Command::Docs { pictures } => docs::write(&workspace, pictures),
         Command::Dashboard { test, measure } => dashboard::run_all(&workspace, test, measure),
         Command::Conformance => conformance::run_all(&workspace),
         Command::Bench { quick, names } => bench::run_all(&workspace, quick, &names),

@@ -1,6 +1,7 @@
 //! Sets up what the tests need, runs them all, and closes with their number.
 
 use crate::dashboard;
+use crate::docs;
 use crate::setup;
 use crate::stage::{self, Profile};
 use crate::torch::Torch;
@@ -22,7 +23,8 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>, without_torch: bo
     setup::python(workspace, "client", "examples/python/requirements.txt")?;
     setup::python_package(workspace)?;
     let torch = Torch::found(workspace, without_torch);
-    stage::build(workspace, Profile::Debug, &torch)?;
+    let staged = stage::build(workspace, Profile::Debug, &torch)?;
+    docs::check(workspace, &staged)?;
     if filter.is_none() {
         match dashboard::prepare(workspace) {
             Ok(()) => dashboard::units(workspace)?,

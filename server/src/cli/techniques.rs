@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 use whyglass_engine::Technique;
+use whyglass_engine::json::{ExplainerDescriptor, Parameter};
 
 use super::failure::{Exit, Failure};
 use super::places::Places;
@@ -57,51 +58,28 @@ fn page(technique: &Technique) -> String {
     if !descriptor.paper.is_empty() {
         page.push_str(&format!("\nPaper: {}\n", descriptor.paper));
     }
-    let parameters = parameters(&descriptor.params);
+    let parameters = parameters(descriptor);
     if !parameters.is_empty() {
         page.push_str(&format!("\nParameters (-p name=value):\n{parameters}"));
     }
     page
 }
 
-/// Name, default and description of each property of a schema.
-fn parameters(schema: &Value) -> Table {
+/// Name, default and meaning of each parameter, with what it accepts.
+fn parameters(descriptor: &ExplainerDescriptor) -> Table {
     let mut table = Table::default();
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return table };
-    for (name, property) in properties {
-        let default = property.get("default").or_else(|| schema.get("default")?.get(name));
+    for Parameter { name, default, range, meaning, choices, .. } in descriptor.parameters() {
         let default = match default {
-            None | Some(Value::Null) => "auto".to_owned(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
+            Value::Null => "auto".to_owned(),
+            Value::String(text) => text,
+            other => other.to_string(),
         };
-        let description = property.get("description").and_then(Value::as_str).unwrap_or_default();
-        let choices = choices(property, schema);
-        let choices = if choices.is_empty() { String::new() } else { format!(" [{}]", choices.join(", ")) };
-        let text = description.split_whitespace().collect::<Vec<_>>().join(" ");
-        table.row([&format!("  {name}"), &default, &format!("{text}{choices}")]);
+        let words = choices.into_iter().map(|(word, _)| word).collect::<Vec<_>>().join(", ");
+        let accepted = if words.is_empty() { range } else { words };
+        let accepted = if accepted.is_empty() { accepted } else { format!(" [{accepted}]") };
+        table.row([&format!("  {name}"), &default, &format!("{meaning}{accepted}")]);
     }
     table
-}
-
-/// The words that a property accepts, looked for in its enums, alternatives and references.
-fn choices(property: &Value, schema: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    if let Some(words) = property.get("enum").and_then(Value::as_array) {
-        found.extend(words.iter().filter_map(Value::as_str).map(str::to_owned));
-    }
-    found.extend(property.get("const").and_then(Value::as_str).map(str::to_owned));
-    for key in ["oneOf", "anyOf"] {
-        for alternative in property.get(key).and_then(Value::as_array).into_iter().flatten() {
-            found.extend(choices(alternative, schema));
-        }
-    }
-    let target = property.get("$ref").and_then(Value::as_str).and_then(|path| schema.pointer(path.strip_prefix('#')?));
-    // A definition that refers to itself has no words of its own.
-    if let Some(target) = target.filter(|target| target.get("$ref").is_none()) {
-        found.extend(choices(target, &Value::Null));
-    }
-    found
 }
 
 fn first_sentence(text: &str) -> &str {
@@ -116,17 +94,16 @@ mod tests {
 
     #[test]
     fn parameters_are_read_from_the_schema() {
-        let schema = json!({
+        let params = json!({
             "properties": {
-                "size": { "type": "number", "default": 0.2, "description": "Side of the\n  window." },
-                "fill": { "$ref": "#/$defs/Fill", "default": "mean" },
+                "size": { "type": "number", "default": 0.2, "minimum": 0.0, "description": "Side of the\n  window." },
+                "fill": { "enum": ["mean", "blur"], "default": "mean" },
                 "layer": { "type": ["string", "null"], "default": null },
             },
-            "$defs": { "Fill": { "oneOf": [{ "const": "mean" }, { "enum": ["blur", "black"] }] } },
         });
-        let text = parameters(&schema).to_string();
-        assert!(text.contains("size   0.2   Side of the window."), "{text}");
-        assert!(text.contains("[mean, blur, black]"), "{text}");
+        let text = parameters(&ExplainerDescriptor { params, ..Default::default() }).to_string();
+        assert!(text.contains("size   0.2   Side of the window. [≥ 0]"), "{text}");
+        assert!(text.contains("[mean, blur]"), "{text}");
         assert!(text.contains("layer  auto"), "{text}");
     }
 

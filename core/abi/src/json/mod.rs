@@ -5,6 +5,7 @@
 mod event;
 mod explainer;
 mod model;
+mod parameter;
 mod plugin;
 
 pub use event::{ImageMeta, MapMeta, NoticeMeta, PointsMeta, ProgressMeta, TableMeta};
@@ -13,4 +14,5 @@ pub use model::{
     BackendDescriptor, Block, Capability, ClassGroup, ImagesDescriptor, InputSize, Layer, LoadOptions, ModelDescriptor,
     Normalization, ReceptiveField, TokenGrid,
 };
+pub use parameter::Parameter;
 pub use plugin::PluginManifest;

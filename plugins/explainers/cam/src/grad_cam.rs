@@ -6,6 +6,24 @@
 //!
 //! Selvaraju et al., *Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization*, 2017. We
 //! deviate in nothing; `relu = false` keeps what speaks against the class.
+//!
+//! # How to read it
+//!
+//! Bright cells are where feature maps that raise the class are active. The map is as coarse as the layer (7×7 for a
+//! 224×224 picture, as a rule), and the figure enlarges it: read regions from it, never outlines. Only ratios within
+//! one map mean something, not the numbers themselves. Compare the same picture for two classes, or two
+//! networks on the same picture: the difference says more than one map.
+//!
+//! # How it misleads
+//!
+//! - A cell sees far more than the pixels beneath it: its receptive field often covers the whole picture, so that
+//!   evidence may lie beside the bright spot.
+//! - ReLU throws away what speaks against the class. A map that is zero everywhere is an answer (no feature map
+//!   speaks for it); look at it again with `relu = false`.
+//! - α is an average over the plane: of two objects of one class the weaker may vanish, and a feature map whose
+//!   gradient changes sign cancels out.
+//! - It depends on which layer, and on where in a block: before and after a batch normalisation maps differ visibly.
+//! - The sum of the map is not the logit, except where a global average pooling and one linear layer follow.
 
 use crate::grid::{self, Grid};
 use schemars::JsonSchema;

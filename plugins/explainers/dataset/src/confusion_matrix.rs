@@ -3,6 +3,21 @@
 //! Row i, column j counts the pictures of class i that the model takes for class j. From it, per class: precision
 //! TP / (TP + FP), recall TP / (TP + FN), F1 = 2 PR / (P + R), each 0 where nothing is counted; accuracy is the share on
 //! the diagonal, and the macro values are means over the classes that occur. Pictures without a class are passed over.
+//!
+//! # How to read it
+//!
+//! Rows are the true classes, columns what the model says. The diagonal is right; a bright cell off it is a pair that
+//! it confuses, and `items` names the pictures behind every cell: look at those. `normalise = row` puts recall on the
+//! diagonal, `column` precision.
+//!
+//! # How it misleads
+//!
+//! - Accuracy alone hides a class: with 95 % of one class, always saying it is 95 % right. Read the rows.
+//! - It can only be as right as the labels. Look at the pictures of a surprising cell before blaming the model.
+//! - A model may be right for the wrong reason: the matrix of a net that looks at a corner is perfect as long as the
+//!   corner gives the class away ([the planted truth](../planted-truth.md)).
+//! - Small counts are noise: one picture of four is "25 %".
+//! - Where the model knows more classes than the dataset, `other` puts together whatever it says besides.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

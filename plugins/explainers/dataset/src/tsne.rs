@@ -6,6 +6,20 @@
 //!
 //! van der Maaten & Hinton, *Visualizing Data using t-SNE*, 2008. We start from the principal components rather than from
 //! noise (Kobak & Berens 2019) and take N / exaggeration for the learning rate (Belkina et al. 2019), both as openTSNE.
+//!
+//! # How to read it
+//!
+//! Each point is a picture; points lie close together where the layer's features are alike. The colour is the true
+//! class, and a ring in another colour says what the model took it for. Clusters of one colour are classes that the layer
+//! tells apart; a mixed cluster is what it confuses; a point of one colour within another's cluster is a picture to look at.
+//!
+//! # How it misleads
+//!
+//! - Distances between clusters, their sizes and their densities mean nothing: the descent keeps neighbours, not
+//!   distances (Wattenberg, Viégas & Johnson, *How to Use t-SNE Effectively*, 2016).
+//! - Noise clusters, too, at a small `perplexity`. Look with several, and with several seeds: what stays is there.
+//! - That classes lie apart says that the layer *has* the information, not that the decision uses it.
+//! - The divergence that it reports compares runs with the same pictures and perplexity, and no others.
 
 use std::collections::BTreeMap;
 
@@ -55,10 +69,10 @@ pub struct TsneParams {
     pub pca: usize,
     /// What makes features alike.
     pub metric: Metric,
-    /// Of the descent; 0: the number of pictures over the exaggeration.
+    /// How far a step of the descent goes; 0: the number of pictures over the exaggeration.
     #[schemars(range(min = 0.0, max = 100_000.0))]
     pub learning_rate: f32,
-    /// Of the map.
+    /// Dimensions of the map.
     #[schemars(range(min = 2, max = 3))]
     pub dims: usize,
     /// Points are sent every so many iterations.
@@ -143,8 +157,10 @@ fn fits(perplexity: f64, pictures: usize) -> Result<()> {
     if perplexity <= largest {
         return Ok(());
     }
-    let message =
-        format!("{perplexity} is too much for {pictures} pictures: at most {:.1}", (largest * 10.0).floor() / 10.0);
+    let message = format!(
+        "perplexity {perplexity} is too much for {pictures} pictures: give at most {:.1}",
+        (largest * 10.0).floor() / 10.0
+    );
     Err(Error::invalid_argument("perplexity", message))
 }
 

@@ -8,6 +8,22 @@
 //! Mordvintsev, Olah & Tyka, *Inceptionism*, 2015; Olah, Mordvintsev & Schubert, *Feature Visualization*, 2017. We
 //! deviate: a step is measured in the range of colours (the normalised gradient has a standard deviation of 1), so that
 //! one default serves all networks and layers.
+//!
+//! # How to read it
+//!
+//! What has grown is what makes the channels (or the class) as active as can be: textures and parts that the network
+//! looks for. Compare with real pictures that activate the same channel. `objective` shows the growth; where it stays
+//! flat, the layer or the channel has nothing to grow, or the step is too small.
+//!
+//! # How it misleads
+//!
+//! - It shows what *would* please the network, in pictures that do not occur; not what it used in any decision. It
+//!   explains a layer, not a picture.
+//! - Much of the look is made by `smoothing`, `jitter`, `scale` and the start, which keep the picture from dissolving
+//!   into noise. Other settings, other dreams.
+//! - From a picture (`start = image`) what grows is what was nearly there: that a dog appears in a cloud does not
+//!   mean that the network sees a dog in the cloud.
+//! - One optimum is shown out of many: other seeds may bring other sides of a channel to light.
 
 use crate::ascent::{Canvas, climb, level_sizes};
 use crate::objective::{Objective, dreamiest};

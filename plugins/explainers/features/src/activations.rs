@@ -5,6 +5,20 @@
 //!
 //! Zeiler & Fergus, *Visualizing and Understanding Convolutional Networks*, 2013, show such maps. A layer without places
 //! (a vector) is shown as one cell per channel.
+//!
+//! # How to read it
+//!
+//! Each tile of `montage` is one channel of the layer: bright where the channel answers to the picture. Early layers
+//! answer to edges and colours, late ones to parts and things; hold the tiles against the picture to guess what a
+//! channel looks for, and ask `deep-dream` for the same channel to check the guess.
+//!
+//! # How it misleads
+//!
+//! - Every tile is stretched to its own range: a channel that is nearly silent looks as lively as the strongest.
+//!   `strongest` and its number say which is which.
+//! - A strong channel need not matter for the class: the network may weigh it with zero. `grad-cam` weighs.
+//! - One channel seldom means one thing; that it lights up on an ear does not make it "the ear channel".
+//! - The figure enlarges a coarse grid; see `grad-cam`.
 
 use crate::montage::Montage;
 use schemars::JsonSchema;

@@ -5,6 +5,20 @@
 //!
 //! Zeiler & Fergus, *Visualizing and Understanding Convolutional Networks*, 2013. We deviate: the way back starts at the
 //! class's logit, not at one activation of a layer.
+//!
+//! # How to read it
+//!
+//! What comes back is a picture that the network's filters would put together for the class. Textures and edges that
+//! belong to strong filters appear where max-pooling remembers to have seen them.
+//!
+//! # How it misleads
+//!
+//! - It ignores which units were on: only the places of the maxima in pooling layers tie the map to this picture. In
+//!   networks without max-pooling it says almost nothing of the picture.
+//! - As `guided-backprop`, it restores edges rather than reasons, and changes little with the class or with random
+//!   weights in the upper layers (Adebayo et al., 2018).
+//! - Strides of convolutions leave a chequerboard in it.
+//! - GELU, HardSwish and sigmoids keep their own derivative; a notice names them.
 
 use crate::channels::{Reduce, artifacts, one_gradient};
 use crate::rectifiers::tell_what_is_kept;

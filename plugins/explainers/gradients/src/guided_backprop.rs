@@ -6,6 +6,22 @@
 //! Springenberg, Dosovitskiy, Brox & Riedmiller, *Striving for Simplicity*, 2014. We deviate in nothing. The map shows the
 //! edges that the network sees rather than what speaks for the class: it hardly changes with the class, or with random
 //! weights at the top (Adebayo et al., *Sanity Checks for Saliency Maps*, 2018).
+//!
+//! # How to read it
+//!
+//! Lines are edges and textures that pass through the network's rectifiers to the logit. Use it to see which detail
+//! in a region (found by another technique) the network can see at all.
+//!
+//! # How it misleads
+//!
+//! - It looks more convincing than it is. Holding back negative evidence at each rectifier restores the picture's
+//!   edges, nearly whatever the network has learned: the map hardly changes with the class, nor when the upper layers
+//!   are given random weights (Adebayo et al., *Sanity Checks for Saliency Maps*, 2018; Nie et al., *A Theoretical
+//!   Explanation for Perplexing Behaviors of Backpropagation-based Visualizations*, 2018). Do not take it for the
+//!   reason of a decision.
+//! - It has no meaning in numbers: it is not the gradient of anything.
+//! - GELU, HardSwish and sigmoids keep their own derivative; a notice names them. A network without any rectifier
+//!   gets its plain gradient.
 
 use crate::channels::{Reduce, artifacts, one_gradient};
 use crate::rectifiers::tell_what_is_kept;

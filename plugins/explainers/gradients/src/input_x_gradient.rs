@@ -5,6 +5,19 @@
 //!
 //! Shrikumar, Greenside, Shcherbina & Kundaje, *Not Just a Black Box*, 2016. We deviate: x is the picture in 0…1, before
 //! the network's own normalisation.
+//!
+//! # How to read it
+//!
+//! Red pixels add to the class's logit, blue ones take away from it, to first order and measured from black. For a
+//! linear network the map adds up to the logit less its constant; for others it is a sketch of that.
+//!
+//! # How it misleads
+//!
+//! - Black pixels get nothing, whatever they mean: on a black animal the animal is dark in the map. With another
+//!   meaning of "nothing", another map: `integrated-gradients` lets you choose the baseline.
+//! - The product looks like the picture because one factor *is* the picture. That a map shows the object's outline is
+//!   no evidence that the network looks at it.
+//! - It flickers as `saliency` does, for the same reason.
 
 use crate::channels::{Reduce, artifacts, one_gradient};
 use schemars::JsonSchema;

@@ -6,6 +6,22 @@
 //! Sundararajan, Taly & Yan, *Axiomatic Attribution for Deep Networks*, 2017. We deviate: Gauss-Legendre quadrature where
 //! the paper takes equal steps, and the steps are taken in an order that covers the path early; what is shown meanwhile is
 //! the mean of the gradients so far, by their weights.
+//!
+//! # How to read it
+//!
+//! Red pixels speak for the class, blue ones against it, compared with the baseline, and together they make up the
+//! difference of the two logits: the map is a bill that adds up. `completeness_gap` says by how much it does not:
+//! where it is more than a few percent of `difference`, give more `steps`.
+//!
+//! # How it misleads
+//!
+//! - The baseline is the question. From black, black pixels cannot matter; what is like the baseline gets nothing.
+//!   Ask with two baselines before believing that a region does not count.
+//! - The path leads through pictures that never occur (fading to black), and the network's answers to those are in
+//!   the map.
+//! - It multiplies with the picture, so that strong edges show whether or not they matter (see `input-x-gradient`),
+//!   and its noise is that of gradients: regions mean more than pixels.
+//! - That it adds up is bookkeeping, not proof: many other maps add up, too.
 
 use crate::baseline::Baseline;
 use crate::channels::{Canvas, Reduce, artifacts};

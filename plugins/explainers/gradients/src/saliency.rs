@@ -4,6 +4,21 @@
 //!
 //! Simonyan, Vedaldi & Zisserman, *Deep Inside Convolutional Networks*, 2013. We deviate in nothing; the gradient is that
 //! of the picture in 0…1, before the network's own normalisation, and `reduce` can keep its sign.
+//!
+//! # How to read it
+//!
+//! Bright pixels are those whose smallest change moves the logit most. That is sensitivity, not contribution: a
+//! bright pixel may speak for or against, and a pixel that decides may be dark. Look for where the bright points
+//! gather, not at single points.
+//!
+//! # How it misleads
+//!
+//! - The gradient is that of the picture as it is. Where the network is sure, units are saturated and the gradient of
+//!   what decides is small.
+//! - Single pixels flicker: a picture that looks the same can have another map. `smooth-grad` averages this away.
+//! - Max-pooling and strides leave a grid in the map that belongs to the network, not to the picture.
+//! - The order of brightness says little: two correct engines differ in single pixels where a unit sits at the bend
+//!   of a rectifier.
 
 use crate::channels::{Reduce, artifacts, one_gradient};
 use schemars::JsonSchema;

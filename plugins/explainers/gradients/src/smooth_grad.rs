@@ -5,6 +5,21 @@
 //!
 //! Smilkov, Thorat, Kim, Viégas & Wattenberg, *SmoothGrad: removing noise by adding noise*, 2017; variance: Adebayo et al.,
 //! 2018. We deviate in nothing. (Captum averages absolute gradients unless told otherwise, with noise in the input's units.)
+//!
+//! # How to read it
+//!
+//! As `saliency`, with less flicker: bright pixels are those to which the class answers not only in this very
+//! picture, but in pictures close to it. The standard error (`map-standard-error`) says how much of what you see is
+//! still noise; more `samples` halve it at four times their number. `squared` is what ranks pixels best; `variance`
+//! shows where the answer to a change depends on the noise.
+//!
+//! # How it misleads
+//!
+//! - It averages gradients, and keeps their meaning: sensitivity, not contribution.
+//! - `noise` is a choice. Too little leaves the flicker, too much explains pictures that the network no longer
+//!   recognises: look at what it says of a noisy copy.
+//! - A smooth map looks more trustworthy, though averaging adds no information on whether the network is right.
+//!   `squared` and `variance` have no sign, and are bright wherever the gradient is large.
 
 use crate::channels::{Canvas, Reduce, artifacts, planes};
 use crate::gradient::gradients;

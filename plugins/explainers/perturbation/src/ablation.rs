@@ -7,6 +7,22 @@
 //! Samek et al., *Evaluating the Visualization of What a Deep Neural Network Has Learned*, 2017 (deletion). We deviate: the
 //! map comes from any technique, or from the caller, and pixels of equal value go in random order, so that a map that is
 //! zero in most places does not prefer any of them.
+//!
+//! # How to read it
+//!
+//! One line of `scores` is the class, which falls as more is hidden, the other the strongest other class. Where they
+//! cross early, the map found what the decision hangs on; `flip_fraction` is where. Compare maps on one picture by it:
+//! the smaller, the better the map knew. Compare with a map of random numbers (`map`) before trusting a number alone.
+//!
+//! # How it misleads
+//!
+//! - A picture with holes is not a picture: a network may change its mind because of the holes. A flip at 60 % says
+//!   little; a flip at 5 % much.
+//! - The fill decides with it. The mean colour is neutral to the network, black is not; blur leaves the colours of
+//!   what is hidden.
+//! - A map of many tiny spots hides a picture's texture everywhere at once and makes the class fall early without
+//!   pointing at anything.
+//! - The label that it flips to is what is left in the picture, not the reason for the first label.
 
 use crate::occluder::Fill;
 use crate::score::input_size;

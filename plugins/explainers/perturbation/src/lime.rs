@@ -7,6 +7,25 @@
 //! Ribeiro, Singh & Guestrin, *"Why Should I Trust You?"*, 2016. We deviate: masks come in opposites, so that fewer samples
 //! do; each weight has a standard error (HC3, over pairs); it stops when the strongest segments have settled; and by default
 //! a hidden segment gets the model's mean colour, since its own mean cannot remove a uniform segment.
+//!
+//! # How to read it
+//!
+//! A segment's weight is how much showing it adds to the score, on average over what else is shown. Red speaks for
+//! the class, blue against it. Each weight has a standard error (`weights` as a table, `map-standard-error`): a
+//! weight within two errors of zero says nothing. `explained` is the share of the scores' variance that the simple
+//! model accounts for: where it is low (below about 0.5), the network does not add segments up, and no list of
+//! weights describes it.
+//!
+//! # How it misleads
+//!
+//! - The segments are chosen before the network is asked. A segment that covers half an object and half its
+//!   background gets the sum of both.
+//! - What a hidden segment is filled with is part of the question. With its own mean (`segment-mean`) a uniform
+//!   segment cannot be removed, and looks unimportant.
+//! - Half of the picture is missing in most samples: this explains what the network does with torn pictures near this
+//!   one, weighed by `kernel_width`, and another width gives another answer.
+//! - Few samples shuffle the ranks of small weights: two runs with other seeds agree on the strongest segments only.
+//!   It stops when these have settled; what is left uncertain, the errors tell.
 
 use crate::masks::Masks;
 use crate::occluder::{Fill, Occluder};

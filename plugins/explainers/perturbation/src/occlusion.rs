@@ -7,6 +7,23 @@
 //! and at every pixel, where the paper shows the class's probability at each window's centre; and by default the last
 //! window of a row is moved inside the picture rather than cut at its border (`clip = false` cuts, as Captum does).
 //! Windows never leave gaps: a stride above the size is refused.
+//!
+//! # How to read it
+//!
+//! Red is where hiding the window made the class fall, blue where it made it rise: what is there speaks against the
+//! class. The value is a difference of logits (or of probabilities), averaged over the windows that cover a pixel; it
+//! is an experiment on the network itself, so that nothing about its inside is assumed. `windows` has the raw
+//! difference of each window.
+//!
+//! # How it misleads
+//!
+//! - The finest thing that it can show is a window. A bright plateau as large as the window says that something in it
+//!   matters, not what.
+//! - Evidence that is there twice is not found: with one eye hidden the other still makes a cat. All attributions
+//!   that hide one thing at a time share this.
+//! - A grey square is a picture that the network was never trained on, and may be evidence of its own (for a sign, a
+//!   screen). Try `fill = blur`: what stays does not hang on the square.
+//! - Probabilities saturate: a class at 0.999 hardly falls. That is why logits are the default.
 
 use crate::incremental;
 use crate::occluder::{Fill, Occluder};
