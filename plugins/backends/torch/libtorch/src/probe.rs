@@ -59,6 +59,7 @@ pub(crate) fn run(module: &Module, size: (i64, i64), feature_layer: Option<&str>
         labels: Vec::new(),
         mean_colour: module.pixels.mean_colour(),
         layers: with_features(layers, features.as_deref()),
+        blocks: Vec::new(),
         feature_layer: features,
         capabilities: capabilities.into_iter().filter_map(|(has, capability)| has.then_some(capability)).collect(),
         concurrency: 0,
@@ -106,6 +107,7 @@ fn layers(module: &Module, picture: &[f32], size: (i64, i64)) -> Result<Vec<json
             reaches_input,
             reason,
             receptive_field: None,
+            tokens: None,
             parameters: if *name == LOGITS { parameters } else { 0 },
         }
     };
