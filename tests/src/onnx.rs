@@ -135,7 +135,7 @@ impl Case {
         let mut gradient = Gradient::NoFloats;
         for [inputs, outputs] in &self.sets {
             let moving: Vec<Option<usize>> =
-                (0..inputs.len()).filter(|index| can_move(&inputs[*index])).map(Some).collect();
+                (0..inputs.len()).filter(|index| self.can_move(*index, &inputs[*index])).map(Some).collect();
             let ways = if moving.is_empty() { vec![None] } else { moving };
             for moving in ways {
                 match self.run_one(inputs, outputs, moving, runtime) {
@@ -146,6 +146,27 @@ impl Case {
             }
         }
         (Outcome::Passed, gradient)
+    }
+
+    /// Whether input `index`, which is `value`, can be the one that a model has: floating-point, the same in float32, and
+    /// nothing that a shape is made of.
+    fn can_move(&self, index: usize, value: &TensorProto) -> bool {
+        let nodes = || self.model.graph.iter().flat_map(|graph| &graph.node);
+        let name = self.model.graph.as_ref().and_then(|graph| graph.input.get(index)).map(|input| &input.name);
+        let shapes = nodes().any(|node| {
+            let slot = node.input.iter().position(|input| Some(input) == name);
+            match &*node.op_type {
+                "Range" => slot.is_some(),
+                "OneHot" => slot == Some(1),
+                "Resize" | "Upsample" => slot.is_some_and(|slot| slot > 0),
+                _ => false,
+            }
+        });
+        let kind = Dtype::from_code(value.data_type);
+        let floating = matches!(kind, Some(Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::F64));
+        let same = |value: &f64| value.is_nan() || f64::from(*value as f32) == *value;
+        let exact = || tensor(value).is_some_and(|tensor| !tensor.is_empty() && tensor.to_f64().iter().all(same));
+        !shapes && floating && exact()
     }
 
     fn run_one<R: Runtime>(
@@ -186,14 +207,6 @@ impl Case {
             None => Ok(()),
         }
     }
-}
-
-/// Whether a value can be the input that a model has: floating-point, and the same in float32.
-fn can_move(proto: &TensorProto) -> bool {
-    let floating =
-        matches!(Dtype::from_code(proto.data_type), Some(Dtype::F32 | Dtype::F16 | Dtype::Bf16 | Dtype::F64));
-    let same = |value: &f64| value.is_nan() || f64::from(*value as f32) == *value;
-    floating && tensor(proto).is_some_and(|tensor| !tensor.is_empty() && tensor.to_f64().iter().all(same))
 }
 
 /// `proto` as a tensor. Its data is raw, as the script writes it.

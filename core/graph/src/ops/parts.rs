@@ -260,6 +260,9 @@ impl Pad {
 
 impl Operator for Pad {
     fn vjp(&self, b: &mut Builder<'_>, step: &Step<'_>) -> Made {
+        if step.wants(2) {
+            return Err(step.no_derivative("what it pads with depends on what is differentiated by"));
+        }
         let shape = b.shape(step.input(0)?)?;
         let (before, after) = Self::counts(b.graph(), step.node, shape.len())
             .ok_or_else(|| step.no_derivative("its pads are computed, or do not fit its input"))?;
@@ -280,7 +283,7 @@ impl Operator for Pad {
     }
 
     fn carries(&self, _graph: &Graph, _node: &Node, index: usize) -> bool {
-        index == 0
+        matches!(index, 0 | 2)
     }
 
     fn geometry(&self, graph: &Graph, node: &Node) -> Geometry {

@@ -4,7 +4,7 @@ use super::mask::masked;
 use super::{Operator, Step};
 use crate::builder::Builder;
 use crate::differentiate::Rule;
-use crate::{Error, Graph, Node, ValueId};
+use crate::{Error, Node, ValueId};
 
 /// The modified rules for a unit that is open where `lower < x < upper`; `None` under the standard rule.
 fn by_rule(
@@ -71,6 +71,9 @@ impl Clip {
 
 impl Operator for Clip {
     fn vjp(&self, b: &mut Builder<'_>, step: &Step<'_>) -> Result<Vec<Option<ValueId>>, Error> {
+        if step.wants(1) || step.wants(2) {
+            return Err(step.no_derivative("its bounds depend on what is differentiated by"));
+        }
         let (lower, upper, from_zero) = Self::bounds(b, step.node);
         let y = step.output()?;
         let modified = if from_zero { by_rule(b, step, y, lower, upper)? } else { None };
@@ -79,10 +82,6 @@ impl Operator for Clip {
             None => masked(b, step.cotangent()?, y, lower, upper)?,
         };
         Ok(vec![Some(made)])
-    }
-
-    fn carries(&self, _graph: &Graph, _node: &Node, index: usize) -> bool {
-        index == 0
     }
 
     fn remark(&self, _op: &str) -> &'static str {

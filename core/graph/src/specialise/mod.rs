@@ -76,11 +76,16 @@ pub(crate) fn observe<R: Runtime>(
     instrumented.values[fed.0 as usize].shape = Some(input.shape().to_vec());
     let frontier = statics.frontier(graph);
     let measured: Vec<ValueId> = statics.moving(graph).collect();
+    let moving: BTreeSet<ValueId> = measured.iter().copied().collect();
     let made: BTreeSet<ValueId> = graph.nodes.iter().flat_map(|node| node.outputs.iter().flatten()).copied().collect();
-    let probed: Vec<ValueId> = probes.iter().copied().filter(|id| made.contains(id) && measured.contains(id)).collect();
+    let probed: Vec<ValueId> = probes.iter().copied().filter(|id| made.contains(id) && moving.contains(id)).collect();
     if probed.len() != probes.len() {
         return Err(Error::malformed("an output of the model does not depend on its input"));
     }
+    // The shape of what is cast is known from what it is cast from, and engines have no Shape of every type.
+    let cast: Vec<(ValueId, ValueId)> = casts(graph).filter(|(to, _)| moving.contains(to)).collect();
+    let kept: BTreeSet<ValueId> = cast.iter().map(|(to, _)| *to).collect();
+    let measured: Vec<ValueId> = measured.into_iter().filter(|id| !kept.contains(id)).collect();
     instrumented.outputs = frontier.clone();
     let mut taken: std::collections::HashSet<String> = graph.values.iter().map(|value| value.name.clone()).collect();
     for &id in &measured {
@@ -96,9 +101,13 @@ pub(crate) fn observe<R: Runtime>(
 
     let doing = || format!("running the model at input shape {:?}", input.shape());
     let options = CompileOptions { optimise: false, threads: 0 };
-    let program = runtime.compile(&instrumented, options).map_err(|error| Error::runtime(doing(), error))?;
-    let results = runtime.execute(&program, std::slice::from_ref(input));
-    let mut results = results.map_err(|error| Error::runtime(doing(), error))?.into_iter();
+    let mut results = Vec::new().into_iter();
+    // Where everything is a constant already there is nothing to learn, and engines refuse a graph without nodes.
+    if !instrumented.outputs.is_empty() {
+        let program = runtime.compile(&instrumented, options).map_err(|error| Error::runtime(doing(), error))?;
+        let made = runtime.execute(&program, std::slice::from_ref(input));
+        results = made.map_err(|error| Error::runtime(doing(), error))?.into_iter();
+    }
     let mut next = || results.next().ok_or_else(|| Error::malformed("the engine returns fewer tensors than asked for"));
 
     let mut observation = Observation::default();
@@ -114,7 +123,19 @@ pub(crate) fn observe<R: Runtime>(
         observation.probes.push(next()?);
     }
     observation.shapes.insert(fed, input.shape().to_vec());
+    for (to, from) in cast {
+        let constant = observation.constants.get(&from).or(graph.constant(from)).map(|tensor| tensor.shape().to_vec());
+        let shape = observation.shapes.get(&from).cloned().or(constant);
+        let shape = shape.ok_or_else(|| Error::malformed(format!("{:?} has no shape", graph.value(from).name)))?;
+        observation.shapes.insert(to, shape);
+    }
     Ok(observation)
+}
+
+/// What casts make, and from what.
+fn casts(graph: &Graph) -> impl Iterator<Item = (ValueId, ValueId)> + '_ {
+    let nodes = graph.nodes.iter().filter(|node| node.domain.is_empty() && matches!(&*node.op, "Cast" | "CastLike"));
+    nodes.filter_map(|node| Some((node.outputs.first().copied()??, node.input(0)?)))
 }
 
 /// `graph` with what `observation` has shown filled in, and without what is then not needed any more.

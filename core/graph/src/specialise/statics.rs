@@ -1,6 +1,6 @@
 //! Which values are known once the input's shape is (*static*), and which are known anyway (*pure*).
 
-use crate::{Graph, Node, ValueId};
+use crate::{Dtype, Graph, Node, ValueId};
 use std::collections::HashSet;
 
 /// Operators whose result is another each time.
@@ -15,6 +15,12 @@ const RANDOM: [&str; 7] = [
     "Dropout",
 ];
 
+/// Whether `node` makes a value of a type that no tensor here holds (8-bit and 4-bit numbers), which cannot be a constant.
+fn makes_no_tensor(node: &Node) -> bool {
+    let to = i32::try_from(node.int("to", 1)).ok();
+    node.domain.is_empty() && node.op == "Cast" && to.and_then(Dtype::from_code).is_none()
+}
+
 #[derive(Debug)]
 pub(super) struct Statics {
     statics: HashSet<ValueId>,
@@ -26,7 +32,7 @@ impl Statics {
         let pure: HashSet<ValueId> = graph.constants.keys().copied().collect();
         let mut found = Self { statics: pure.clone(), pure };
         for node in &graph.nodes {
-            if node.domain.is_empty() && RANDOM.contains(&node.op.as_str()) {
+            if node.domain.is_empty() && RANDOM.contains(&node.op.as_str()) || makes_no_tensor(node) {
                 continue;
             }
             // Of its second input CastLike wants the type, which is always the same.
