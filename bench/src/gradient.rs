@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Instant;
 use whyglass_onnxruntime::OnnxRuntime;
 use whyglass_sdk::testing::Recorder;
-use whyglass_sdk::{Backend, Cotangent, INPUT, LOGITS, Rule, TensorView, Vjp, json as options};
+use whyglass_sdk::{Backend, Call, Cotangent, INPUT, LOGITS, Model, Rule, TensorView, Vjp, json as options};
 
 /// L2-relative: units that sit on a bound of ReLU6 flip between two correct engines.
 const TOLERANCE: f64 = 1e-2;
@@ -22,38 +22,51 @@ pub(crate) fn measure(plugins: &Path, peer: &mut Peer, rounds: usize, report: &m
     let recorder = Recorder::new().with_threads(threads);
     let call = recorder.call();
     let model = backend.load(&call, Path::new("models/efficientnet-lite0/model.onnx"), options)?;
-    let pixels = crate::ours::pixels()?;
-    for batch in [1usize, 8] {
+    let case = Beside { name: "input gradient", tolerance: TOLERANCE, model: &*model, call: &call };
+    [1, 8].into_iter().try_for_each(|batch| case.measure(batch, peer, rounds, report))
+}
+
+/// A model's input gradient that is measured beside the peer's, after both were found to agree.
+pub(crate) struct Beside<'a> {
+    /// The row's name in the report.
+    pub(crate) name: &'a str,
+    /// How far both may be apart, L2-relative.
+    pub(crate) tolerance: f64,
+    pub(crate) model: &'a dyn Model,
+    pub(crate) call: &'a Call<'a>,
+}
+
+impl Beside<'_> {
+    pub(crate) fn measure(&self, batch: usize, peer: &mut Peer, rounds: usize, report: &mut Report) -> Result<()> {
         let rows = i64::try_from(batch)?;
-        let pictures = pixels.repeat(batch);
-        let classes = model.descriptor().classes as usize;
+        let pictures = crate::ours::pixels()?.repeat(batch);
+        let classes = self.model.descriptor().classes as usize;
         let mut one_hot = vec![0.0f32; batch * classes];
-        for row in 0..batch {
-            one_hot[row * classes + peer.target as usize] = 1.0;
-        }
+        (0..batch).for_each(|row| one_hot[row * classes + peer.target as usize] = 1.0);
         let (shape, row) = ([rows, 3, 224, 224], [rows, i64::try_from(classes)?]);
         let feeds = [(INPUT, TensorView::new(&shape, &pictures))];
         let cotangents = [(LOGITS, Cotangent::Tensor(TensorView::new(&row, &one_hot)))];
         let question =
             Vjp { feeds: &feeds, cotangents: &cotangents, wrt: &[INPUT], fetches: &[], rule: Rule::Standard };
-        let gradient = || model.vjp(&call, &question);
+        let gradient = || self.model.vjp(self.call, &question);
         let request = json!({"op": "gradient", "batch": batch});
         let wanted = peer.answer(request.clone())?;
         let found = gradient()?.wrt.pop().context("a gradient was asked for")?;
         let apart = relative(found.data(), &wanted);
-        ensure!(apart <= TOLERANCE, "input gradient, batch {batch}: {apart:.1e} apart from PyTorch");
+        let name = format!("{}, batch {batch}", self.name);
+        ensure!(apart <= self.tolerance, "{name}: {apart:.1e} apart from PyTorch");
         let ours = || {
             let start = Instant::now();
             gradient()?;
             Ok(start.elapsed().as_secs_f64())
         };
         let pair = interleave(rounds * 3, ours, || peer.seconds(&request))?;
-        report.pair(&format!("input gradient, batch {batch}"), "PyTorch autograd", &pair, apart);
+        report.pair(&name, "PyTorch autograd", &pair, apart);
+        Ok(())
     }
-    Ok(())
 }
 
-pub(crate) fn relative(found: &[f32], wanted: &[f32]) -> f64 {
+fn relative(found: &[f32], wanted: &[f32]) -> f64 {
     let square = |value: f32| f64::from(value) * f64::from(value);
     let apart: f64 = found.iter().zip(wanted).map(|(found, wanted)| square(found - wanted)).sum();
     let length: f64 = wanted.iter().map(|value| square(*value)).sum();

@@ -64,6 +64,8 @@ mod explainer;
 mod host;
 pub mod length;
 mod model;
+#[cfg(unix)]
+pub mod place;
 mod request;
 pub mod rng;
 mod schema;

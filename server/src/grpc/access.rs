@@ -1,13 +1,12 @@
 //! Who may call what: a token where the server has any, and the role admin for administration. Health is for everyone.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
+use http::Request;
 use http::header::AUTHORIZATION;
-use http::{Request, Response};
 use tonic::{Code, Status};
-use tower::{Layer, Service};
 
+use super::checked::Check;
 use super::status::status;
 use crate::tokens::{Role, Tokens};
 
@@ -31,9 +30,27 @@ impl Access {
         Self(Arc::new(Rules { tokens, anyone: if loopback { Role::Admin } else { Role::Viewer } }))
     }
 
+    fn role<B>(&self, request: &Request<B>) -> Result<Role, Status> {
+        if self.0.tokens.is_empty() {
+            return Ok(self.0.anyone);
+        }
+        let Some(header) = request.headers().get(AUTHORIZATION) else {
+            let message = "this server wants a token: send it as 'authorization: Bearer TOKEN'";
+            return Err(status(Code::Unauthenticated, "TOKEN_MISSING", message));
+        };
+        let given = header.to_str().ok().and_then(|text| text.split_once(' '));
+        let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
+        token.and_then(|token| self.0.tokens.role(token)).ok_or_else(|| {
+            let message = "this token is none of this server's: ask whoever runs it for another";
+            status(Code::Unauthenticated, "TOKEN_WRONG", message)
+        })
+    }
+}
+
+impl Check for Access {
     /// # Errors
     /// UNAUTHENTICATED without a token or with a wrong one, PERMISSION_DENIED with one that may not do this.
-    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), Status> {
+    fn check<B>(&self, request: &Request<B>) -> Result<(), Status> {
         let path = request.uri().path();
         if path.starts_with(HEALTH) {
             return Ok(());
@@ -52,59 +69,6 @@ impl Access {
             ));
         }
         Ok(())
-    }
-
-    fn role<B>(&self, request: &Request<B>) -> Result<Role, Status> {
-        if self.0.tokens.is_empty() {
-            return Ok(self.0.anyone);
-        }
-        let Some(header) = request.headers().get(AUTHORIZATION) else {
-            let message = "this server wants a token: send it as 'authorization: Bearer TOKEN'";
-            return Err(status(Code::Unauthenticated, "TOKEN_MISSING", message));
-        };
-        let given = header.to_str().ok().and_then(|text| text.split_once(' '));
-        let token = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
-        token.and_then(|token| self.0.tokens.role(token)).ok_or_else(|| {
-            let message = "this token is none of this server's: ask whoever runs it for another";
-            status(Code::Unauthenticated, "TOKEN_WRONG", message)
-        })
-    }
-}
-
-impl<S> Layer<S> for Access {
-    type Service = Admitted<S>;
-
-    fn layer(&self, inner: S) -> Admitted<S> {
-        Admitted { access: self.clone(), inner }
-    }
-}
-
-/// A service behind [`Access`].
-#[derive(Clone, Debug)]
-pub(crate) struct Admitted<S> {
-    access: Access,
-    inner: S,
-}
-
-impl<S, B> Service<Request<B>> for Admitted<S>
-where
-    S: Service<Request<B>, Response = Response<tonic::body::Body>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.access.check(&request) {
-            Ok(()) => Box::pin(self.inner.call(request)),
-            Err(refusal) => Box::pin(std::future::ready(Ok(refusal.into_http()))),
-        }
     }
 }
 

@@ -4,14 +4,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
+use http::Request;
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
-use http::{Request, Response};
 use tonic::{Code, Status};
-use tower::{Layer, Service};
 
+use super::checked::Check;
 use super::status::status;
 
 /// Who may ask.
@@ -32,10 +31,12 @@ impl Guard {
         let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
         Self(Arc::new(Rules { hosts: lower(hosts), origins: lower(origins), any_address }))
     }
+}
 
+impl Check for Guard {
     /// # Errors
     /// PERMISSION_DENIED for a host that is not ours and for an origin that is a stranger.
-    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), Status> {
+    fn check<B>(&self, request: &Request<B>) -> Result<(), Status> {
         let header = |name| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
         let authority = request.uri().authority().map(Authority::as_str).or_else(|| header(HOST)).unwrap_or_default();
         if !self.0.knows_host(authority) {
@@ -71,43 +72,6 @@ impl Rules {
         let origin = origin.to_ascii_lowercase();
         let own = origin.split_once("://").is_some_and(|(_, host)| host == authority.to_ascii_lowercase());
         own || self.origins.contains(&origin)
-    }
-}
-
-impl<S> Layer<S> for Guard {
-    type Service = Guarded<S>;
-
-    fn layer(&self, inner: S) -> Guarded<S> {
-        Guarded { guard: self.clone(), inner }
-    }
-}
-
-/// A service behind a [`Guard`].
-#[derive(Clone, Debug)]
-pub(crate) struct Guarded<S> {
-    guard: Guard,
-    inner: S,
-}
-
-impl<S, B> Service<Request<B>> for Guarded<S>
-where
-    S: Service<Request<B>, Response = Response<tonic::body::Body>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        match self.guard.check(&request) {
-            Ok(()) => Box::pin(self.inner.call(request)),
-            Err(refusal) => Box::pin(std::future::ready(Ok(refusal.into_http()))),
-        }
     }
 }
 

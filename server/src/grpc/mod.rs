@@ -6,6 +6,7 @@ mod admin;
 mod artifact;
 mod catalog;
 mod certificate;
+mod checked;
 mod connection;
 pub mod convert;
 mod datasets;
@@ -44,12 +45,14 @@ use whyglass_proto::v1::dataset_service_server::{DatasetServiceServer, SERVICE_N
 use whyglass_proto::v1::explain_service_server::{ExplainServiceServer, SERVICE_NAME as EXPLAIN};
 use whyglass_proto::v1::model_service_server::{ModelServiceServer, SERVICE_NAME as MODEL};
 
+use self::checked::Checked;
 use self::connection::Connection;
 use self::state::State;
 use crate::config::{ServeConfig, Tls};
 use crate::http::Http;
 
 pub(crate) use access::Access;
+pub(crate) use checked::Check;
 pub(crate) use guard::Guard;
 pub use limits::MAX_REQUEST_BYTES;
 pub use status::DOMAIN;
@@ -201,8 +204,8 @@ impl Server {
             .layer(panic::layer())
             .layer(http)
             .layer(GrpcWebLayer::new())
-            .layer(guard)
-            .layer(access)
+            .layer(Checked(guard))
+            .layer(Checked(access))
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
         tokio::pin!(serving);

@@ -17,7 +17,7 @@ use tower::{Layer, Service};
 
 use self::page::Page;
 use self::samples::Samples;
-use crate::grpc::{Access, Guard};
+use crate::grpc::{Access, Check as _, Guard};
 
 /// Answers what is not gRPC.
 #[derive(Clone, Debug)]

@@ -2,13 +2,12 @@
 
 use crate::shown;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use std::ffi::{CStr, OsStr};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use whyglass_abi::safe::{slice_from, table_from};
 use whyglass_abi::{ENTRY_SYMBOL, EntryFn, WG_ABI_MAJOR, WgBackend, WgHost};
+use whyglass_sdk::place::own_file;
 
 /// Its file name, in this plugin's own folder and nowhere else.
 pub(crate) const LIBRARY: &str = "libwhyglass_libtorch.so";
@@ -37,7 +36,7 @@ pub(crate) fn backend() -> Result<&'static WgBackend, String> {
 }
 
 fn open() -> Result<Offer, String> {
-    let folder = own_path().and_then(|path| path.parent().map(Path::to_owned));
+    let folder = own_file().and_then(|path| path.parent().map(Path::to_owned));
     let path = folder.ok_or("cannot tell which folder this plugin was loaded from")?.join(LIBRARY);
     if !path.is_file() {
         return Err(format!(
@@ -70,23 +69,4 @@ fn open() -> Result<Offer, String> {
         }
     }
     Err(format!("{} offers no back end '{}'", path.display(), crate::ID))
-}
-
-/// The file that this code was loaded from.
-fn own_path() -> Option<PathBuf> {
-    let mut info = libc::Dl_info {
-        dli_fname: std::ptr::null(),
-        dli_fbase: std::ptr::null_mut(),
-        dli_sname: std::ptr::null(),
-        dli_saddr: std::ptr::null_mut(),
-    };
-    let address = own_path as fn() -> Option<PathBuf> as *const libc::c_void;
-    // SAFETY: `address` is code of this object and `info` is writable; dladdr keeps neither.
-    let found = unsafe { libc::dladdr(address, &raw mut info) };
-    if found == 0 || info.dli_fname.is_null() {
-        return None;
-    }
-    // SAFETY: dladdr succeeded, so the name is a NUL-terminated string that lives as long as the object is loaded.
-    let name = unsafe { CStr::from_ptr(info.dli_fname) };
-    std::fs::canonicalize(Path::new(OsStr::from_bytes(name.to_bytes()))).ok()
 }
