@@ -60,7 +60,12 @@ class Spatial(torch.nn.Module):
 
 def network(name: str) -> torch.nn.Module:
     torch.manual_seed(0)
-    return torchvision.models.get_model(name, weights=None).eval()
+    net = torchvision.models.get_model(name, weights=None)
+    for module in net.modules():
+        # A vision transformer's head begins at zero: every logit and every map would be.
+        if isinstance(module, torch.nn.Linear) and not module.weight.any():
+            torch.nn.init.normal_(module.weight, std=0.02)
+    return net.eval()
 
 
 def captum_maps(name: str, layer: Layer, pixels: torch.Tensor, target: int) -> dict[str, np.ndarray]:
