@@ -1,8 +1,8 @@
 """How far VGG-11 at full width is from float64: Whyglass, and PyTorch's own float32 beside it, seed by seed.
 
 Prints a row of a table per seed; README.md says what it shows. The files it makes (half a gigabyte) go with it.
-Run: python full_width.py WHYGLASS [--maps] [seed...], with the binary of `cargo xtask build`. With --maps it compares occlusion and
-Grad-CAM instead, which takes 829 evaluations in float64 a seed.
+Run: python full_width.py WHYGLASS [--maps] [--dynamo] [seed...], with the binary of `cargo xtask build`. With --maps it compares
+occlusion and Grad-CAM instead, which takes 829 evaluations in float64 a seed. With --dynamo the file is the other exporter's.
 """
 
 import pathlib
@@ -22,6 +22,7 @@ import networks
 import picture
 import weights
 
+DYNAMO = "--dynamo" in sys.argv
 SWEEPS = ((45, 22), (16, 8))
 TECHNIQUES = {"gradient": "saliency", "guided-backprop": "guided-backprop", "deconvnet": "deconvnet"}
 
@@ -41,7 +42,8 @@ def build(seed: int) -> nn.Module:
 def export(network: nn.Module, path: pathlib.Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(network, (torch.zeros(1, 3, 224, 224),), path, dynamo=False, opset_version=17)
+        arguments = {"dynamo": True, "verbose": False} if DYNAMO else {"dynamo": False, "opset_version": 17}
+        torch.onnx.export(network, (torch.zeros(1, 3, 224, 224),), path, **arguments)
 
 
 def explain(binary: str, model: pathlib.Path, target: int, techniques: str, *parameters: str) -> pathlib.Path:
@@ -108,10 +110,10 @@ def row(binary: str, seed: int) -> str:
 
 
 def main() -> None:
-    binary, *seeds = sys.argv[1:]
+    binary, *seeds = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     binary = str(pathlib.Path(binary).resolve())
-    if "--maps" in seeds:
-        for seed in [seed for seed in seeds if seed != "--maps"] or range(12):
+    if "--maps" in sys.argv:
+        for seed in seeds or range(12):
             print(maps(binary, int(seed)), flush=True)
         return
     print("| seed | " + " | ".join(f"{name}, {whose}" for name in TECHNIQUES for whose in ("Whyglass", "PyTorch")) + " |")
