@@ -35,15 +35,20 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile, torch: &Torch) -> R
     let runtime = setup::onnxruntime(workspace)?;
     let sources = plugin_folders(workspace)?;
     let mut cargo = workspace.cargo();
-    cargo.args(["build", "--package=whyglass-server"]);
-    for folder in &sources {
-        cargo.arg("--package").arg(package_name(folder)?);
-    }
-    torch.build(&mut cargo);
+    cargo.arg("build");
     let folder = match profile {
-        Profile::Debug => workspace.target.join("debug"),
+        // All that `cargo test` builds: with fewer packages others' features differ, and half of it is compiled twice.
+        Profile::Debug => {
+            cargo.args(["--workspace", "--all-targets"]);
+            torch.workspace(&mut cargo);
+            workspace.target.join("debug")
+        }
         Profile::Release => {
-            cargo.arg("--release");
+            cargo.args(["--release", "--package=whyglass-server"]);
+            for folder in &sources {
+                cargo.arg("--package").arg(package_name(folder)?);
+            }
+            torch.package(&mut cargo);
             workspace.target.join("release")
         }
     };

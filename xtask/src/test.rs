@@ -33,10 +33,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>, without_torch: bo
     }
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]);
-    torch.link(&mut cargo);
-    if let Torch::With(_) = &torch {
-        cargo.arg("--features=whyglass-tests/libtorch");
-    }
+    torch.workspace(&mut cargo);
     cargo.args(filter);
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot run cargo test")?;
     let output = BufReader::new(child.stdout.take().context("standard output was piped")?);

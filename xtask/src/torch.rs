@@ -8,6 +8,8 @@ use std::process::Command;
 
 /// The package that links it.
 const PACKAGE: &str = "whyglass-backend-libtorch";
+/// The package whose tests need it.
+const TESTS: &str = "whyglass-tests";
 /// Its library, which the plugin `torch` opens.
 pub(crate) const LIBRARY: &str = "libwhyglass_libtorch.so";
 /// The plugin's id, and the name of its staged folder.
@@ -41,18 +43,21 @@ impl Torch {
         }
     }
 
-    /// What a cargo command needs to link it. The same for all of them, or each would build it again.
-    pub(crate) fn link(&self, cargo: &mut Command) {
+    /// What a cargo command over the whole workspace needs to link and to test it. The same for all of them, or each would
+    /// build it again.
+    pub(crate) fn workspace(&self, cargo: &mut Command) {
         if let Self::With(folder) = self {
-            cargo.env("LIBTORCH", folder).arg(format!("--features={PACKAGE}/libtorch"));
+            cargo.env("LIBTORCH", folder).arg(format!("--features={PACKAGE}/libtorch,{TESTS}/libtorch"));
         }
     }
 
-    /// As [`Torch::link`], for a command that names its packages.
-    pub(crate) fn build(&self, cargo: &mut Command) {
-        if let Self::With(_) = self {
-            cargo.arg(format!("--package={PACKAGE}"));
-            self.link(cargo);
+    /// What a cargo command that names its packages needs to link it.
+    pub(crate) fn package(&self, cargo: &mut Command) {
+        if let Self::With(folder) = self {
+            cargo
+                .env("LIBTORCH", folder)
+                .arg(format!("--package={PACKAGE}"))
+                .arg(format!("--features={PACKAGE}/libtorch"));
         }
     }
 }
