@@ -34,7 +34,7 @@ enum Command {
     Test {
         /// Only tests whose name contains this
         filter: Option<String>,
-        /// Leave libtorch out, and with it the back end `torch`, even where it was set up
+        /// Leave libtorch out (half a gigabyte), and with it the back end `torch`
         #[arg(long)]
         without_torch: bool,
     },

@@ -67,7 +67,7 @@ pub(crate) fn score_documents(scores: &[ClassScore]) -> Vec<serde_json::Value> {
 
 fn print_scores(name: &str, scores: &[ClassScore], several: bool) {
     if several {
-        println!("{name}");
+        outln!("{name}");
     }
     let mut table = Table::default();
     for score in scores {
@@ -77,7 +77,7 @@ fn print_scores(name: &str, scores: &[ClassScore], several: bool) {
             &format!("(class {}, logit {:.3})", score.index, score.logit),
         ]);
     }
-    print!("{table}");
+    out!("{table}");
 }
 
 /// `89.4 %`, right-aligned; one decimal more where it would read as nothing.

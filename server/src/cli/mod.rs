@@ -1,5 +1,8 @@
 //! The command line: what can be asked for, where plugins and models are looked for, and the exit status.
 
+#[macro_use]
+mod out;
+
 mod classify;
 mod explain;
 mod failure;

@@ -34,7 +34,7 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
             "no models were found; put a folder with model.onnx and model.toml into ./models, or use --models DIR"
         );
     }
-    print!("{table}");
+    out!("{table}");
     Ok(Exit::Done)
 }
 

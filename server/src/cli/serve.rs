@@ -23,7 +23,7 @@ pub(crate) fn run(places: &Places, args: Args) -> Result<Exit, Failure> {
         let server = Server::bind(&config.serve, Arc::clone(&engine)).await.map_err(Failure::refused)?;
         // On standard output, so that a script can read which port was taken.
         let scheme = if config.serve.is_encrypted() { "https" } else { "http" };
-        println!("listening on {scheme}://{}", server.bound_addr());
+        outln!("listening on {scheme}://{}", server.bound_addr());
         if let Some(certificate) = server.certificate().filter(|_| config.serve.tls_self_signed.is_some()) {
             eprintln!("note: clients trust this server by its certificate, {}", certificate.display());
         }

@@ -38,7 +38,7 @@ impl std::fmt::Display for Table {
 /// Prints a document as indented JSON on standard output.
 pub(crate) fn print_json(document: &(impl serde::Serialize + ?Sized)) -> Result<(), super::failure::Failure> {
     let text = serde_json::to_string_pretty(document).map_err(super::failure::Failure::failed)?;
-    println!("{text}");
+    outln!("{text}");
     Ok(())
 }
 

@@ -27,7 +27,7 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
         if args.json {
             print_json(&document(&technique))?;
         } else {
-            print!("{}", page(&technique));
+            out!("{}", page(&technique));
         }
         return Ok(Exit::Done);
     }
@@ -44,7 +44,7 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     if table.is_empty() {
         eprintln!("no techniques were found; `whyglass plugin list` says why, and --plugins DIR looks elsewhere");
     }
-    print!("{table}");
+    out!("{table}");
     Ok(Exit::Done)
 }
 

@@ -79,7 +79,7 @@ pub(crate) fn run_all(
     if plan.jobs.len() > 1 {
         let path = folder.write("sheet.png", &png(&sheet(plan, &results).render())?)?;
         if !request.quiet {
-            println!("{}", path.display());
+            outln!("{}", path.display());
         }
     }
     Ok(results)
@@ -215,7 +215,7 @@ impl<'a> Session<'a> {
             if !self.request.quiet && figure.is_some() && run.caption.is_main(&artifact.id) {
                 let class = document.target.as_ref().and_then(|target| target["label"].as_str()).unwrap_or_default();
                 let path = folder.path(&format!("{}.png", artifact.id));
-                println!("{}", [class, &path.display().to_string()].join("  ").trim());
+                outln!("{}", [class, &path.display().to_string()].join("  ").trim());
             }
             if shown.is_none() && is_picture(artifact.kind) && run.caption.is_main(&artifact.id) {
                 shown = figure;

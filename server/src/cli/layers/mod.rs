@@ -45,10 +45,10 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
     if args.json {
         print_json(&descriptor.layers)?;
     } else if args.all || descriptor.blocks.is_empty() {
-        print!("{}", all(descriptor));
+        out!("{}", all(descriptor));
     } else {
-        print!("{}", blocks(descriptor));
-        println!(
+        out!("{}", blocks(descriptor));
+        outln!(
             "LAYER is what --layer wants. `whyglass layers {} --all` lists {} more.",
             args.model,
             descriptor.layers.len()

@@ -46,11 +46,11 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         let (_, check) = check.ok_or_else(|| Failure::refused(format!("there is no check '{name}'")))?;
         return match check(&args.path) {
             Ok(finding) => {
-                println!("{finding}");
+                outln!("{finding}");
                 Ok(Exit::Done)
             }
             Err(finding) => {
-                println!("{finding}");
+                outln!("{finding}");
                 Ok(Exit::Failed)
             }
         };
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
             Ok(text) => ("ok  ", text),
             Err(text) => ("FAIL", text),
         };
-        println!("{mark}  {name:<13} {text}");
+        outln!("{mark}  {name:<13} {text}");
         if verdict.is_err() {
             faults += 1;
             // Nothing can be asked of a plugin that does not load.

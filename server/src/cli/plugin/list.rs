@@ -36,7 +36,7 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
         let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
         eprintln!("no plugins were found in {}; `cargo xtask build` puts them beside the program", folders.join(", "));
     }
-    print!("{table}");
+    out!("{table}");
     Ok(Exit::Done)
 }
 

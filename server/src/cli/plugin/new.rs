@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     }
     let library = library(&args.name);
     let name = &args.name;
-    println!(
+    outln!(
         "{folder} is ready. Build it, put it beside the other plugins, check it, run it:
 
   cd {folder}
