@@ -5,25 +5,23 @@ use crate::stage::{self, Profile};
 use crate::torch::Torch;
 use crate::workspace::{Workspace, run};
 use anyhow::Result;
+use std::process::Command;
 
 pub(crate) fn run_all(workspace: &Workspace, quick: bool, names: &[String]) -> Result<()> {
     setup::all(workspace)?;
     let python = setup::python(workspace, "peers", "bench/peers/requirements.txt")?;
     let torch = Torch::wanted(workspace)?;
-    let staged = stage::build(workspace, Profile::Release, &torch)?;
-    let mut cargo = workspace.cargo();
-    cargo.args(["run", "--release", "--quiet", "--package=whyglass-bench"]);
+    let more = ["--package=whyglass-bench", "--features=whyglass-bench/libtorch"];
+    let staged = stage::build_with(workspace, Profile::Release, &torch, &more)?;
+    let mut bench = Command::new(staged.binary.with_file_name("whyglass-bench"));
+    bench.current_dir(&workspace.root);
     if let Torch::With(folder) = &torch {
         // The measuring program links libtorch itself, and has no folder of its own to find it in.
-        cargo
-            .env("LD_LIBRARY_PATH", folder.join("lib"))
-            .env("LIBTORCH", folder)
-            .arg("--features=whyglass-bench/libtorch");
+        bench.env("LD_LIBRARY_PATH", folder.join("lib"));
     }
-    cargo.arg("--");
-    cargo.arg("--python").arg(python).arg("--plugins").arg(&staged.plugins).arg("--binary").arg(&staged.binary);
+    bench.arg("--python").arg(python).arg("--plugins").arg(&staged.plugins).arg("--binary").arg(&staged.binary);
     if quick {
-        cargo.arg("--quick");
+        bench.arg("--quick");
     }
-    run(cargo.args(names))
+    run(bench.args(names))
 }

@@ -32,6 +32,11 @@ struct Manifest {
 const FAMILIES: [&str; 2] = ["plugins/backends", "plugins/explainers"];
 
 pub(crate) fn build(workspace: &Workspace, profile: Profile, torch: &Torch) -> Result<Staged> {
+    build_with(workspace, profile, torch, &[])
+}
+
+/// As [`build`], with `more` for cargo: packages that are wanted beside, built in one go so that nothing is built twice.
+pub(crate) fn build_with(workspace: &Workspace, profile: Profile, torch: &Torch, more: &[&str]) -> Result<Staged> {
     let runtime = setup::onnxruntime(workspace)?;
     let sources = plugin_folders(workspace)?;
     let mut cargo = workspace.cargo();
@@ -52,7 +57,7 @@ pub(crate) fn build(workspace: &Workspace, profile: Profile, torch: &Torch) -> R
             workspace.target.join("release")
         }
     };
-    run(&mut cargo)?;
+    run(cargo.args(more))?;
     let plugins = folder.join("plugins");
     for source in &sources {
         let manifest = fs::read_to_string(source.join("plugin.toml"))?;

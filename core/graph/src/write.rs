@@ -31,10 +31,10 @@ pub struct Written {
 
 /// Writes `graph`, with large floating-point constants by reference.
 ///
-/// Inputs are float32 and have a concrete shape; of outputs only the name is written, the engine infers the rest.
+/// Inputs are float32 and have a shape, −1 where a dimension is open; of outputs only the name is written, the engine infers the rest.
 ///
 /// # Errors
-/// If an input has no concrete shape, or two values have the same name.
+/// If an input has no shape, or two values have the same name.
 pub fn write(graph: &Graph) -> Result<Written, Error> {
     encode(graph, BY_REFERENCE)
 }
@@ -98,9 +98,11 @@ fn used_values(graph: &Graph) -> Result<BTreeSet<ValueId>, Error> {
 
 fn input(graph: &Graph, id: ValueId) -> Result<ValueInfoProto, Error> {
     let value = graph.value(id);
-    let shape = value.shape.as_ref().filter(|shape| shape.iter().all(|&dim| dim >= 0));
-    let shape = shape.ok_or_else(|| Error::malformed(format!("input {:?} has no concrete shape", value.name)))?;
-    let dim = shape.iter().map(|&dim| DimensionProto { dim_value: Some(dim), dim_param: None }).collect();
+    let shape = value.shape.as_ref();
+    let shape = shape.ok_or_else(|| Error::malformed(format!("input {:?} has no shape", value.name)))?;
+    // An open dimension, −1, is one of which a file says nothing.
+    let open = |dim: &i64| DimensionProto { dim_value: (*dim >= 0).then_some(*dim), dim_param: None };
+    let dim = shape.iter().map(open).collect();
     let tensor = TensorTypeProto { elem_type: Dtype::F32 as i32, shape: Some(TensorShapeProto { dim }) };
     Ok(ValueInfoProto { name: value.name.clone(), r#type: Some(TypeProto { tensor_type: Some(tensor) }) })
 }

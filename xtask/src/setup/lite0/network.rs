@@ -13,10 +13,10 @@ const STRIDED: [usize; 4] = [1, 3, 5, 11];
 const BLOCKS: usize = 16;
 const EPSILON: f64 = 1e-3;
 
-/// The bytes of the ONNX file: input 1×3×224×224, normalised to −1…1 (the batch is free: nothing in the graph depends on it), output `logits` N×1000.
+/// The bytes of the ONNX file: input N×3×224×224, normalised to −1…1, output `logits` N×1000.
 pub(super) fn build(weights: &HashMap<String, Weight>) -> Result<Vec<u8>> {
     let mut network = Network { graph: Graph { opset: 17, ..Graph::default() }, weights };
-    let image = network.graph.add_value("image", Some(vec![1, 3, 224, 224]));
+    let image = network.graph.add_value("image", Some(vec![-1, 3, 224, 224]));
     network.graph.inputs.push(image);
     let mut value = network.conv(image, "_conv_stem", "_bn0", "stem", 2, true)?;
     for index in 0..BLOCKS {
