@@ -8,7 +8,7 @@ use whyglass_graph::{read_bytes, write_whole};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(graph) = read_bytes(data.to_vec().into(), None) else { return };
-    // Inputs of open shapes cannot be written.
+    // Inputs without a shape cannot be written.
     let Ok(bytes) = write_whole(&graph) else { return };
     let again = read_bytes(bytes.into(), None).expect("what was written is read");
     assert_eq!(again.nodes.len(), graph.nodes.len());
