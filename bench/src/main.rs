@@ -6,6 +6,7 @@
 mod gradient;
 mod latency;
 mod lime;
+mod limit;
 mod measure;
 mod memory;
 mod occlusion;
@@ -38,14 +39,15 @@ struct Arguments {
     /// Fewer rounds, and not the slower setting of the longest sweep
     #[arg(long)]
     quick: bool,
-    /// Only these: occlusion, gradient, lime, settling, torchscript, server, latency, memory
+    /// Only these: occlusion, gradient, lime, limit, settling, torchscript, server, latency, memory
     names: Vec<String>,
     /// Photographs on which LIME's stop rule is tried: pictures and folders of them
     #[arg(long, default_value = "third_party/pictures")]
     pictures: Vec<PathBuf>,
 }
 
-const NAMES: [&str; 8] = ["occlusion", "gradient", "lime", "settling", "torchscript", "server", "latency", "memory"];
+const NAMES: [&str; 9] =
+    ["occlusion", "gradient", "lime", "limit", "settling", "torchscript", "server", "latency", "memory"];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -56,7 +58,7 @@ fn main() -> Result<()> {
     let rounds = if arguments.quick { 5 } else { 9 };
     let ours = Ours::start(&arguments.plugins)?;
     let mut report = Report::default();
-    if ["occlusion", "gradient", "lime", "settling", "torchscript"].into_iter().any(wanted) {
+    if ["occlusion", "gradient", "lime", "limit", "settling", "torchscript"].into_iter().any(wanted) {
         let mut peer = Peer::start(&arguments.python)?;
         report.peer = peer.versions.clone();
         if wanted("occlusion") {
@@ -72,8 +74,12 @@ fn main() -> Result<()> {
         if wanted("lime") {
             lime::measure(&ours, &mut peer, &arguments.python, rounds.min(3), &mut report)?;
         }
-        // A reference of 10,000 samples for each picture takes minutes: not what `--quick` is for.
-        if wanted("settling") && !(arguments.quick && arguments.names.is_empty()) {
+        // Runs of 10,000 samples take minutes: not what `--quick` is for.
+        let is_long_wanted = |name| wanted(name) && !(arguments.quick && arguments.names.is_empty());
+        if is_long_wanted("limit") {
+            limit::measure(&ours, &mut peer, &mut report)?;
+        }
+        if is_long_wanted("settling") {
             settling::measure(&ours, &mut peer, &arguments.pictures, &mut report)?;
         }
     }

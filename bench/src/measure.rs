@@ -47,7 +47,8 @@ pub(crate) fn spearman(one: &[f32], other: &[f32]) -> f64 {
     pearson(&ranks(one), &ranks(other))
 }
 
-fn pearson(one: &[f64], other: &[f64]) -> f64 {
+/// The correlation of two lists of the same length.
+pub(crate) fn pearson(one: &[f64], other: &[f64]) -> f64 {
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (a, b) = (mean(one), mean(other));
     let product = |f: &dyn Fn(f64, f64) -> f64| one.iter().zip(other).map(|(x, y)| f(x - a, y - b)).sum::<f64>();
