@@ -20,13 +20,13 @@ use whyglass_graph::{
 
 const ONCE: CompileOptions = CompileOptions { optimise: false, threads: 1 };
 
-/// The cases that need not pass, with the reason.
+/// The cases that need not pass, with the reason, of the list `name` in `tests/onnx`.
 ///
 /// # Panics
 /// Where the list is missing or a line of it has no reason.
 #[must_use]
-pub fn exceptions() -> BTreeMap<String, String> {
-    let path = crate::build::root().join("tests/onnx/exceptions.txt");
+pub fn exceptions(name: &str) -> BTreeMap<String, String> {
+    let path = crate::build::root().join("tests/onnx").join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let entry = |line: &str| {

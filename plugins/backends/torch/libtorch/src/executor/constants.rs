@@ -59,7 +59,9 @@ pub(super) fn range(call: &Call<'_>) -> Result<Torch> {
             read(&limit.f_reshape([0_i64; 0])?)?,
             read(&delta.f_reshape([0_i64; 0])?)?,
         );
-        return Ok(Torch::f_arange_start_step(start, limit, delta, (kind, call.device))?);
+        let count = ((limit - start) / delta).ceil().max(0.0) as i64;
+        let steps = Torch::f_arange_start_step(0_i64, count, 1_i64, (kind, call.device))?;
+        return Ok(steps.f_mul_scalar(delta)?.f_add_scalar(start)?);
     }
     let read = |index: usize| Ok::<_, super::TorchError>(call.input(index)?.ints()?.first().copied().unwrap_or(0));
     let (start, limit, delta) = (read(0)?, read(1)?, read(2)?);

@@ -23,17 +23,28 @@ pub(super) fn conv(call: &Call<'_>) -> Result<Torch> {
 pub(super) fn transposed(call: &Call<'_>) -> Result<Torch> {
     let (x, weight, bias) = (call.tensor(0)?, call.tensor(1)?, call.optional_tensor(2));
     let axes = x.dim() - 2;
-    if call.node.ints("output_shape").is_some() || call.node.string("auto_pad").is_some_and(|mode| mode != "NOTSET") {
-        return call.unsupported("with output_shape or auto_pad");
-    }
     let list =
         |name: &str, default: i64, count: usize| call.node.ints(name).map_or(vec![default; count], <[i64]>::to_vec);
     let (strides, dilations) = (list("strides", 1, axes), list("dilations", 1, axes));
-    let (pads, extra) = (list("pads", 0, 2 * axes), list("output_padding", 0, axes));
+    let (mut pads, extra) = (list("pads", 0, 2 * axes), list("output_padding", 0, axes));
+    let auto_pad = call.node.string("auto_pad").unwrap_or("NOTSET");
+    let given = call.node.ints("output_shape").map(|shape| &shape[shape.len().saturating_sub(axes)..]);
+    for axis in 0..axes {
+        let size = x.size()[axis + 2] * strides[axis];
+        let Some(wanted) = given.map(|shape| shape[axis]).or(auto_pad.starts_with("SAME").then_some(size)) else {
+            continue;
+        };
+        // What there is too much is cut off, on the side that is asked for the odd cell.
+        let extent = (weight.size()[axis + 2] - 1) * dilations[axis] + 1;
+        let total = size - strides[axis] + extra[axis] + extent - wanted;
+        let half = total.div_euclid(2);
+        let upper = auto_pad == "SAME_UPPER";
+        (pads[axis], pads[axis + axes]) = if upper { (half, total - half) } else { (total - half, half) };
+    }
     let (before, after) = pads.split_at(axes);
     let groups = call.node.int("group", 1);
     // libtorch takes one pad for both sides and an extra that is smaller than the stride; what is left is cut off or added.
-    let bounded = (0..axes).all(|axis| extra[axis] < strides[axis].max(dilations[axis]));
+    let bounded = (0..axes).all(|axis| before[axis] >= 0 && extra[axis] < strides[axis].max(dilations[axis]));
     if before == after && bounded {
         return Ok(x.f_convolution(weight, bias, &strides, before, &dilations, true, &extra, groups)?);
     }

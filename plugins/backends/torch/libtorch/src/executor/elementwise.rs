@@ -7,8 +7,7 @@ use tch::Tensor as Torch;
 use whyglass_graph::Dtype;
 
 const SEVERAL: [&str; 11] = ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "PRelu", "Sum", "Mean", "Max", "Min"];
-const COMPARING: [&str; 8] = ["And", "Or", "Xor", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal"];
-const UNARY: [&str; 40] = [
+const UNARY: [&str; 41] = [
     "Neg",
     "Abs",
     "Exp",
@@ -23,6 +22,9 @@ const UNARY: [&str; 40] = [
     "Atan",
     "Sinh",
     "Cosh",
+    "Asinh",
+    "Acosh",
+    "Atanh",
     "Tanh",
     "Sigmoid",
     "Erf",
@@ -42,18 +44,16 @@ const UNARY: [&str; 40] = [
     "HardSwish",
     "Mish",
     "Gelu",
-    "Not",
+    "Shrink",
     "Cast",
     "CastLike",
     "Clip",
     "Where",
-    "IsNaN",
-    "IsInf",
 ];
 
 /// Whether the operator is one of this file's.
 pub(super) fn knows(op: &str) -> bool {
-    SEVERAL.contains(&op) || COMPARING.contains(&op) || UNARY.contains(&op)
+    SEVERAL.contains(&op) || UNARY.contains(&op)
 }
 
 pub(super) fn run(call: &Call<'_>) -> Result<Torch> {
@@ -62,7 +62,6 @@ pub(super) fn run(call: &Call<'_>) -> Result<Torch> {
         "CastLike" => Ok(call.tensor(0)?.f_to_kind(call.tensor(1)?.f_kind()?)?),
         "Clip" => clip(call),
         "Where" => Ok(call.tensor(1)?.f_where_self(call.tensor(0)?, call.tensor(2)?)?),
-        op if COMPARING.contains(&op) => compare(call),
         op if SEVERAL.contains(&op) => combine(call),
         _ => unary(call),
     }
@@ -70,8 +69,10 @@ pub(super) fn run(call: &Call<'_>) -> Result<Torch> {
 
 fn cast(call: &Call<'_>) -> Result<Torch> {
     let to = call.node.int("to", 1) as i32;
-    let dtype = Dtype::from_code(to).ok_or_else(|| TorchError::Graph(format!("cast to type {to}")))?;
-    Ok(call.tensor(0)?.f_to_kind(kind(dtype)?)?)
+    match Dtype::from_code(to) {
+        Some(dtype) => Ok(call.tensor(0)?.f_to_kind(kind(dtype)?)?),
+        None => call.unsupported(format!("to the type with the number {to}")),
+    }
 }
 
 fn clip(call: &Call<'_>) -> Result<Torch> {
@@ -86,20 +87,6 @@ fn clip(call: &Call<'_>) -> Result<Torch> {
     }
     let bound = |name: &str, default: f32| f64::from(call.node.float(name, default));
     Ok(x.f_clamp(bound("min", f32::MIN), bound("max", f32::MAX))?)
-}
-
-fn compare(call: &Call<'_>) -> Result<Torch> {
-    let (a, b) = (call.tensor(0)?, call.tensor(1)?);
-    Ok(match &*call.node.op {
-        "And" => a.f_logical_and(b)?,
-        "Or" => a.f_logical_or(b)?,
-        "Xor" => a.f_logical_xor(b)?,
-        "Greater" => a.f_gt_tensor(b)?,
-        "GreaterOrEqual" => a.f_ge_tensor(b)?,
-        "Less" => a.f_lt_tensor(b)?,
-        "LessOrEqual" => a.f_le_tensor(b)?,
-        _ => a.f_eq_tensor(b)?,
-    })
 }
 
 fn combine(call: &Call<'_>) -> Result<Torch> {
@@ -160,6 +147,9 @@ fn unary(call: &Call<'_>) -> Result<Torch> {
         "Atan" => x.f_atan()?,
         "Sinh" => x.f_sinh()?,
         "Cosh" => x.f_cosh()?,
+        "Asinh" => x.f_asinh()?,
+        "Acosh" => x.f_acosh()?,
+        "Atanh" => x.f_atanh()?,
         "Tanh" => x.f_tanh()?,
         "Sigmoid" => x.f_sigmoid()?,
         "Erf" => x.f_erf()?,
@@ -167,9 +157,6 @@ fn unary(call: &Call<'_>) -> Result<Torch> {
         "Ceil" => x.f_ceil()?,
         "Round" => x.f_round()?,
         "Sign" => x.f_sign()?,
-        "Not" => x.f_logical_not()?,
-        "IsNaN" => x.f_isnan()?,
-        "IsInf" => x.f_isinf()?,
         "Relu" => x.f_relu()?,
         "LeakyRelu" => below_zero(x.f_mul_scalar(alpha(0.01))?)?,
         "ThresholdedRelu" => x.f_threshold(alpha(1.0), 0.0)?,
@@ -182,6 +169,11 @@ fn unary(call: &Call<'_>) -> Result<Torch> {
         "HardSwish" => x.f_hardswish()?,
         "Mish" => x.f_mish()?,
         "Gelu" => x.f_gelu(call.node.string("approximate").unwrap_or("none"))?,
+        "Shrink" => {
+            let towards_zero = x.f_sub(&x.f_sign()?.f_mul_scalar(attribute("bias", 0.0))?)?;
+            let kept = x.f_abs()?.f_gt_tensor(&number(x, attribute("lambd", 0.5))?)?;
+            towards_zero.f_where_self(&kept, &number(&towards_zero, 0.0)?)?.f_to_kind(x.f_kind()?)?
+        }
         other => return Err(TorchError::Unsupported { op: other.to_owned(), what: "it is not known here".to_owned() }),
     })
 }

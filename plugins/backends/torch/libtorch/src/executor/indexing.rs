@@ -1,11 +1,11 @@
-//! Reading and writing at indices that are values.
+//! Reading at indices that are values.
 
 use super::call::Call;
 use super::{Result, TorchError};
 use tch::{Kind, Tensor as Torch};
 
 /// Negative indices count from the end of an axis of `size`.
-fn wrapped(indices: &Torch, size: i64) -> Result<Torch> {
+pub(super) fn wrapped(indices: &Torch, size: i64) -> Result<Torch> {
     let indices = indices.f_to_kind(Kind::Int64)?;
     let zero = Torch::f_zeros([0_i64; 0], (Kind::Int64, indices.device()))?;
     Ok(indices.f_add_scalar(size)?.f_where_self(&indices.f_lt_tensor(&zero)?, &indices)?)
@@ -28,18 +28,25 @@ pub(super) fn gather_elements(call: &Call<'_>) -> Result<Torch> {
 
 pub(super) fn gather_nd(call: &Call<'_>) -> Result<Torch> {
     let (x, indices) = (call.tensor(0)?, call.tensor(1)?);
-    if call.node.int("batch_dims", 0) != 0 {
-        return call.unsupported("with batch_dims");
+    let batch = call.node.int("batch_dims", 0) as usize;
+    let (sizes, count) = (x.size(), indices.size());
+    if batch >= count.len() || batch >= sizes.len() {
+        return Err(TorchError::Graph(format!("{batch} batch_dims of {sizes:?} and {count:?}")));
     }
-    let (depth, flat) = tuples(x, indices)?;
-    let sizes = x.size();
-    let rows = x.f_reshape([&[-1][..], &sizes[depth..]].concat())?;
-    let count = indices.size();
-    Ok(rows.f_index_select(0, &flat)?.f_reshape([&count[..count.len() - 1], &sizes[depth..]].concat())?)
+    // The batch is one axis in front, which each tuple names first.
+    let rows: i64 = sizes[..batch].iter().product();
+    let x = x.f_reshape([&[rows], &sizes[batch..]].concat())?;
+    let indices = indices.f_to_kind(Kind::Int64)?.f_reshape([rows, -1, count[count.len() - 1]])?;
+    let row = Torch::f_arange_start_step(0_i64, rows, 1_i64, (Kind::Int64, x.device()))?;
+    let row = row.f_reshape([-1, 1, 1])?.f_expand([-1, indices.size()[1], 1], false)?;
+    let (depth, flat) = tuples(&x, &Torch::f_cat(&[row, indices], 2)?)?;
+    let left = &x.size()[depth..];
+    let cells = x.f_reshape([&[-1], left].concat())?;
+    Ok(cells.f_index_select(0, &flat)?.f_reshape([&count[..count.len() - 1], left].concat())?)
 }
 
 /// How many axes a tuple of indices names, and where in them, flattened, each tuple points.
-fn tuples(x: &Torch, indices: &Torch) -> Result<(usize, Torch)> {
+pub(super) fn tuples(x: &Torch, indices: &Torch) -> Result<(usize, Torch)> {
     let sizes = x.size();
     let depth =
         indices.size().last().copied().ok_or_else(|| TorchError::Graph("indices of rank 0".to_owned()))? as usize;
@@ -50,29 +57,4 @@ fn tuples(x: &Torch, indices: &Torch) -> Result<(usize, Torch)> {
         flat = flat.f_mul_scalar(*size)?.f_add(&column)?;
     }
     Ok((depth, flat))
-}
-
-pub(super) fn scatter_elements(call: &Call<'_>) -> Result<Torch> {
-    let (x, updates) = (call.tensor(0)?, call.tensor(2)?);
-    let axis = call.axis(0, x.dim())?;
-    let indices = wrapped(call.tensor(1)?, x.size()[axis as usize])?;
-    match call.node.string("reduction").unwrap_or("none") {
-        "none" => Ok(x.f_scatter(axis, &indices, updates)?),
-        "add" => Ok(x.f_scatter_add(axis, &indices, updates)?),
-        other => call.unsupported(format!("with the reduction {other:?}")),
-    }
-}
-
-pub(super) fn scatter_nd(call: &Call<'_>) -> Result<Torch> {
-    let (x, updates) = (call.tensor(0)?, call.tensor(2)?);
-    let sizes = x.size();
-    let (depth, flat) = tuples(x, call.tensor(1)?)?;
-    let inner: i64 = sizes[depth..].iter().product();
-    let (rows, updates) = (x.f_reshape([-1, inner])?, updates.f_reshape([-1, inner])?);
-    let written = match call.node.string("reduction").unwrap_or("none") {
-        "none" => rows.f_index_copy(0, &flat, &updates)?,
-        "add" => rows.f_index_add(0, &flat, &updates)?,
-        other => return call.unsupported(format!("with the reduction {other:?}")),
-    };
-    Ok(written.f_reshape(sizes)?)
 }

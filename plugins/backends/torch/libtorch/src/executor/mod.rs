@@ -3,17 +3,30 @@
 //! Responsible for values: where they live, how long, and what a node is given. What a node computes is next door, one file
 //! per family of operators.
 
+mod attention;
+mod autograd;
+mod bitwise;
 mod call;
 mod constants;
 mod conv;
+mod dropout;
 mod elementwise;
+mod heads;
 mod indexing;
+mod interpolation;
 mod layout;
 mod linear;
+mod lp;
 mod normalization;
+mod one_hot;
 mod pool;
 mod reduce;
+mod resize;
+mod rotary;
+mod scatter;
+mod selection;
 mod table;
+mod truth;
 mod value;
 mod weights;
 mod window;
@@ -167,32 +180,6 @@ impl Program {
             value.ok_or_else(|| TorchError::Graph(format!("the output {} is not computed", id.0)))
         };
         self.outputs.iter().map(read).collect()
-    }
-
-    /// As [`Runtime::execute`], and then back: the gradients of the sum of `cotangents` with the outputs, with respect to
-    /// every input, by libtorch's own autograd. For tests: it shares nothing with the derivatives of the graph crate.
-    ///
-    /// # Errors
-    /// If a node fails, or has no derivative in libtorch.
-    pub fn autograd(&self, inputs: &[Tensor], cotangents: &[Tensor]) -> Result<Vec<Tensor>> {
-        let _session = Session::with_threads(1).map_err(|error| TorchError::Graph(error.message))?;
-        tch::with_grad(|| {
-            let leaves = inputs.iter().map(|tensor| Value::leaf(tensor, self.device)).collect::<Result<Vec<_>>>()?;
-            let outputs = self.walk(leaves.iter().map(Value::share).collect())?;
-            let mut objective = tch::Tensor::f_zeros([0_i64; 0], (tch::Kind::Double, self.device))?;
-            for (output, cotangent) in outputs.iter().zip(cotangents) {
-                let cotangent = Value::lend(cotangent, self.device)?;
-                let term = output.tensor.f_mul(&cotangent.tensor)?.f_sum(tch::Kind::Double)?;
-                objective = objective.f_add(&term)?;
-            }
-            let wrt: Vec<&tch::Tensor> = leaves.iter().map(|leaf| &leaf.tensor).collect();
-            let gradients = tch::Tensor::f_run_backward(&[&objective], &wrt, false, false)?;
-            let zeros = |(gradient, leaf): (tch::Tensor, &Value)| {
-                if gradient.defined() { Ok(gradient) } else { leaf.tensor.f_zeros_like().map_err(TorchError::from) }
-            };
-            let gradients = gradients.into_iter().zip(&leaves).map(zeros);
-            gradients.map(|gradient| Value::of(gradient?).take()).collect()
-        })
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn reduce(call: &Call<'_>) -> Result<Torch> {
     Ok(match &*call.node.op {
         "ReduceSum" => sum(x)?,
         "ReduceMean" => x.f_mean_dim(&axes[..], keep, None)?,
+        "ReduceMax" | "ReduceMin" if axes.iter().any(|axis| x.size()[*axis as usize] == 0) => nothing(call, &sum(x)?)?,
         "ReduceMax" => x.f_amax(&axes, keep)?,
         "ReduceMin" => x.f_amin(&axes, keep)?,
         "ReduceL1" => sum(&x.f_abs()?)?,
@@ -42,6 +43,15 @@ pub(super) fn reduce(call: &Call<'_>) -> Result<Torch> {
     })
 }
 
+/// The largest, or the smallest, of nothing: what no number is beyond.
+fn nothing(call: &Call<'_>, like: &Torch) -> Result<Torch> {
+    if !is_float(like)? {
+        return call.unsupported("of no integers");
+    }
+    let bound = if call.node.op == "ReduceMax" { f64::NEG_INFINITY } else { f64::INFINITY };
+    Ok(like.f_full_like(bound)?)
+}
+
 fn alone(call: &Call<'_>, x: &Torch) -> Result<Torch> {
     Ok(match &*call.node.op {
         "ReduceL1" | "ReduceL2" => x.f_abs()?,
@@ -53,11 +63,15 @@ fn alone(call: &Call<'_>, x: &Torch) -> Result<Torch> {
 
 pub(super) fn extreme(call: &Call<'_>) -> Result<Torch> {
     let x = call.tensor(0)?;
-    let axis = call.axis(0, x.dim())?;
-    let keep = call.node.int("keepdims", 1) != 0;
-    // Of equal ones libtorch takes any; ONNX takes the first, or the last. The places of the extreme say which.
-    let last = call.node.int("select_last_index", 0) != 0;
-    let extreme = if call.node.op == "ArgMax" { x.f_amax([axis], true)? } else { x.f_amin([axis], true)? };
+    let flag = |name: &str, default: i64| call.node.int(name, default) != 0;
+    let (last, keep) = (flag("select_last_index", 0), flag("keepdims", 1));
+    place(x, call.axis(0, x.dim())?, call.node.op == "ArgMax", last, keep)
+}
+
+/// Where along an axis the largest is, or the smallest. Of equal ones libtorch takes any; ONNX takes the first, or the last.
+pub(super) fn place(x: &Torch, axis: i64, largest: bool, last: bool, keep: bool) -> Result<Torch> {
+    // The places of the extreme say which.
+    let extreme = if largest { x.f_amax([axis], true)? } else { x.f_amin([axis], true)? };
     let size = x.size()[axis as usize];
     let mut shape = vec![1; x.dim()];
     shape[axis as usize] = size;
@@ -89,7 +103,7 @@ pub(super) fn cumulated(call: &Call<'_>) -> Result<Torch> {
     let axis = wrap(axis, x.dim())?;
     let reverse = call.node.int("reverse", 0) != 0;
     let turned = if reverse { x.f_flip([axis])? } else { x.shallow_clone() };
-    let mut sums = turned.f_cumsum(axis, None)?;
+    let mut sums = turned.f_cumsum(axis, x.f_kind()?)?;
     if call.node.int("exclusive", 0) != 0 {
         sums = sums.f_sub(&turned)?;
     }
@@ -103,7 +117,8 @@ pub(super) fn top(call: &Call<'_>) -> Result<Vec<Value>> {
         Some(_) => call.node.int("k", 1),
         None => call.input(1)?.ints()?.first().copied().ok_or_else(|| TorchError::Graph("k is empty".to_owned()))?,
     };
-    let (values, indices) = x.f_topk(k, axis, call.node.int("largest", 1) != 0, true)?;
-    debug_assert!(is_float(&values).is_ok());
-    Ok(vec![Value::of(values), Value::of(indices)])
+    // Of equal ones the first comes first, which libtorch's own selection does not promise.
+    let (values, indices) = x.f_sort_stable(true, axis, call.node.int("largest", 1) != 0)?;
+    let first = |sorted: Torch| Ok::<_, TorchError>(Value::of(sorted.f_narrow(axis, 0, k)?));
+    Ok(vec![first(values)?, first(indices)?])
 }

@@ -3,7 +3,11 @@
 use super::call::{Call, one};
 use super::value::Value;
 use super::{Result, TorchError};
-use super::{constants, conv, elementwise, indexing, layout, linear, normalization, pool, reduce};
+use super::{
+    attention, bitwise, constants, conv, dropout, elementwise, indexing, layout, linear, lp, normalization, one_hot,
+    pool,
+};
+use super::{reduce, resize, rotary, scatter, selection, truth};
 use whyglass_graph::Node;
 
 pub(super) type Operator = fn(&Call<'_>) -> Result<Vec<Value>>;
@@ -29,11 +33,18 @@ pub(super) fn find(node: &Node) -> Result<Operator> {
         "MaxPool" => pool::max,
         "AveragePool" => |call| one(pool::average(call)),
         "GlobalAveragePool" | "GlobalMaxPool" => |call| one(pool::global(call)),
+        "LpPool" => |call| one(lp::pool(call)),
+        "GlobalLpPool" => |call| one(lp::global(call)),
+        "Attention" => attention::attention,
+        "RotaryEmbedding" => |call| one(rotary::rotary(call)),
         "Gemm" => |call| one(linear::gemm(call)),
         "MatMul" => |call| one(linear::matmul(call)),
         "Einsum" => |call| one(linear::einsum(call)),
-        "BatchNormalization" => |call| one(normalization::batch(call)),
-        "LayerNormalization" => |call| one(normalization::layer(call)),
+        "BatchNormalization" => normalization::batch,
+        "LayerNormalization" => normalization::layer,
+        "RMSNormalization" => |call| one(normalization::by_root(call)),
+        "MeanVarianceNormalization" => |call| one(normalization::mean_variance(call)),
+        "LpNormalization" => |call| one(lp::normalization(call)),
         "InstanceNormalization" | "GroupNormalization" => |call| one(normalization::group(call)),
         "LRN" => |call| one(normalization::across_channels(call)),
         "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin" | "ReduceProd" | "ReduceL1" | "ReduceL2"
@@ -42,12 +53,17 @@ pub(super) fn find(node: &Node) -> Result<Operator> {
         "Softmax" | "LogSoftmax" => |call| one(reduce::softmax(call)),
         "CumSum" => |call| one(reduce::cumulated(call)),
         "TopK" => reduce::top,
+        "Hardmax" => |call| one(one_hot::hardmax(call)),
+        "OneHot" => |call| one(one_hot::one_hot(call)),
+        "NonZero" => |call| one(selection::nonzero(call)),
+        "Compress" => |call| one(selection::compress(call)),
         "Gather" => |call| one(indexing::gather(call)),
         "GatherElements" => |call| one(indexing::gather_elements(call)),
         "GatherND" => |call| one(indexing::gather_nd(call)),
-        "ScatterElements" => |call| one(indexing::scatter_elements(call)),
-        "ScatterND" => |call| one(indexing::scatter_nd(call)),
-        "Identity" | "Dropout" => layout::identity,
+        "ScatterElements" => |call| one(scatter::elements(call)),
+        "ScatterND" => |call| one(scatter::nd(call)),
+        "Identity" => layout::identity,
+        "Dropout" => dropout::dropout,
         "Reshape" => |call| one(layout::reshape(call)),
         "Flatten" => |call| one(layout::flatten(call)),
         "Squeeze" => |call| one(layout::squeeze(call)),
@@ -60,6 +76,16 @@ pub(super) fn find(node: &Node) -> Result<Operator> {
         "Slice" => |call| one(layout::slice(call)),
         "Pad" => |call| one(layout::pad(call)),
         "DepthToSpace" | "SpaceToDepth" => |call| one(layout::blocks(call)),
+        "Resize" | "Upsample" => |call| one(resize::resize(call)),
+        "BitwiseNot" => |call| one(bitwise::not(call)),
+        "BitwiseAnd" | "BitwiseOr" | "BitwiseXor" => |call| one(bitwise::combine(call)),
+        "BitShift" => |call| one(bitwise::shift(call)),
+        "And" | "Or" | "Xor" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "Equal" => {
+            |call| one(truth::compare(call))
+        }
+        "Not" => |call| one(truth::not(call)),
+        "IsNaN" => |call| one(truth::nan(call)),
+        "IsInf" => |call| one(truth::infinite(call)),
         "Trilu" => |call| one(layout::triangle(call)),
         op if elementwise::knows(op) => |call| one(elementwise::run(call)),
         _ => return unsupported("it is not known here; the back end 'onnxruntime' may know it"),
