@@ -23,7 +23,7 @@ async function stops(page: Page, server: Server): Promise<number[]> {
   const times: number[] = [];
   for (let i = 0; i < 8; i++) {
     await buttons.nth(i).click();
-    await expect(page.getByRole("button", { name: "Stop" })).toBeVisible();
+    await expect(page.getByRole("button", { name: "Stop", exact: true })).toBeVisible();
     const time = await buttons.nth(i).evaluate(async (run) => {
       const stop = [...document.querySelectorAll("button")].find((button) => button.textContent === "Stop");
       const start = performance.now();

@@ -110,6 +110,22 @@ export function newestRun(page: Page) {
   return page.getByRole("region", { name: "Runs" }).getByRole("button").first();
 }
 
+/** A screenshot for people to look at. */
 export async function look(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `test-results/${name}.png` });
+}
+
+/** The same page by day and by night, wide and narrow; afterwards it is as it was. */
+export async function lookAround(page: Page, name: string): Promise<void> {
+  const before = page.viewportSize() ?? { width: 1440, height: 900 };
+  for (const width of [1440, 390]) {
+    await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
+    for (const scheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.waitForTimeout(300);
+      await look(page, `${name}-${scheme}-${width}`);
+    }
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(before);
 }
