@@ -1,5 +1,6 @@
 //! Techniques that look at a whole dataset: points that move, a matrix that fills, the pictures behind both.
 
+import { readFile } from "node:fs/promises";
 import { canvasHash, chooseTechnique, clientOf, expect, look, lookAround, newestRun, quiet, test } from "./support.ts";
 
 const digits = "&model=digits-honest&dataset=datasets/digits";
@@ -43,6 +44,9 @@ test("the matrix fills while the pictures are looked at, and each cell shows tho
   await expect(pile.locator("img").first()).toBeVisible();
   await page.waitForTimeout(300);
   await lookAround(page, "matrix");
+  const download = page.waitForEvent("download");
+  await page.getByRole("button", { name: "PNG", exact: true }).click();
+  expect((await readFile(await (await download).path())).subarray(1, 4).toString()).toBe("PNG");
   // Frames of the middle have fewer pictures: it was filling.
   await page.getByRole("slider", { name: "Frame" }).fill("0");
   await expect(page.getByTestId("frame")).toContainText("frame 1 of");

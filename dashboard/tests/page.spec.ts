@@ -42,10 +42,10 @@ test("an occlusion sweep is seen growing, and its frames can be gone through", a
   await expect(stop).toBeVisible();
   while (await stop.isVisible()) {
     seen.add(await canvasHash(page));
+    if (seen.size === 3) await look(page, "occlusion-growing");
     if (seen.size >= 12) break;
   }
   expect(seen.size).toBeGreaterThanOrEqual(5);
-  await look(page, "occlusion-growing");
   await expect(newestRun(page)).toContainText("✓", { timeout: 80_000 });
   const end = await canvasHash(page);
   await page.locator("body").press("ArrowLeft");
