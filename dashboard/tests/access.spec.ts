@@ -6,10 +6,8 @@ import type { AddressInfo } from "node:net";
 import { createServer as createSite } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { create, toBinary } from "@bufbuild/protobuf";
 import { chromium } from "@playwright/test";
-import { CreateRunsRequestSchema } from "whyglass";
-import { Server, canvasHash, clientOf, dropPhoto, expect, look, lookAround, newestRun, quiet, test } from "./support.ts";
+import { Server, canvasHash, clientOf, dropPhoto, expect, framed, look, lookAround, newestRun, quiet, test } from "./support.ts";
 
 const [VIEWER, WRONG] = ["the-viewer-token-of-these-tests", "a-token-of-somebody-else"];
 const expired = join(import.meta.dirname, "../../clients/python/tests/expired");
@@ -119,10 +117,7 @@ async function aRun(server: Server, group: string): Promise<number[]> {
   const [item] = (await clientOf(server).datasets.listItems({ dataset: "datasets/digits", pageSize: 1 })).items;
   const image = { source: { case: "datasetItem", value: item?.name ?? "" } } as const;
   const spec = { model: "digits-honest", technique: "saliency", input: { case: "image", value: image } as const };
-  const message = toBinary(CreateRunsRequestSchema, create(CreateRunsRequestSchema, { specs: [spec], group, linger: { seconds: 30n } }));
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return [...head, ...message];
+  return framed({ specs: [spec], group, linger: { seconds: 30n } });
 }
 
 /** In the browser: reads what the server has, and starts a run in each way that a page has of sending one. */
