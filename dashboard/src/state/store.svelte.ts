@@ -103,6 +103,7 @@ export class Store {
   async control(run: Run, action: Action): Promise<void> {
     const answer = await this.server.explain.controlRun({ run: run.name, action });
     // The event says so too; a button should not have to wait for it.
+    if (action.case === "stop") run.stopTaken = true;
     if (answer.run && !run.isOver) run.state = answer.run.state;
   }
 }
