@@ -11,7 +11,7 @@ test("the digits move apart, and a point shows its picture", async ({ faultless:
   const seen = new Set<string>();
   await expect(page.getByRole("img", { name: /points in 10 classes/ })).toBeVisible();
   while (!((await newestRun(page).textContent()) ?? "").includes("✓")) {
-    seen.add(await page.locator<HTMLCanvasElement>("main canvas").evaluate((canvas) => canvas.toDataURL()));
+    seen.add(await page.locator("main canvas").evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL()));
   }
   expect(seen.size).toBeGreaterThanOrEqual(5);
   await expect(page.getByRole("img", { name: /1797 points in 10 classes/ })).toBeVisible();
