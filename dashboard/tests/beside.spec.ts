@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { type Page } from "@playwright/test";
-import { Server, chooseTechnique, dropPhoto, expect, look, newestRun, quiet, setField, test } from "./support.ts";
+import { Server, chooseTechnique, dropPhoto, expect, look, lookAround, newestRun, quiet, setField, test } from "./support.ts";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -36,7 +36,7 @@ test("two explanations stand beside each other with one cursor and one zoom", as
   await page.mouse.wheel(0, -400);
   await expect(page.getByRole("button", { name: /Whole picture/ })).toBeVisible();
   await expect(page.getByText(/percentile/)).toHaveCount(2);
-  await look(page, "compare");
+  await lookAround(page, "compare");
 });
 
 test("a wrong parameter is said at its field, before and after the server is asked", async ({ faultless: page, server }) => {
@@ -47,7 +47,7 @@ test("a wrong parameter is said at its field, before and after the server is ask
   await setField(page, "stride", "0.3");
   await page.getByRole("button", { name: "Explain" }).click();
   await expect(page.getByRole("alert")).toContainText("leave gaps");
-  await look(page, "fault");
+  await lookAround(page, "fault");
 });
 
 test("what is no picture is said on the picture", async ({ faultless: page, server }) => {
@@ -65,7 +65,7 @@ test("a server that goes away dims the page, and the page finds it again", async
   await own.stop();
   await expect(page.getByRole("status").first()).toContainText("connection lost");
   await expect(page.locator(".stage canvas")).toBeVisible();
-  await look(page, "lost");
+  await lookAround(page, "lost");
   own = await Server.start(new URL(own.address).host);
   await expect(page.getByRole("status").first()).toContainText("connected");
   await page.getByRole("button", { name: "Explain" }).click();

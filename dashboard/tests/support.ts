@@ -3,7 +3,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { type Page, test as base, expect } from "@playwright/test";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
-import { type Services, services } from "whyglass";
+import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
+import { CreateRunsRequestSchema, type Services, services } from "whyglass";
 
 export class Server {
   private constructor(
@@ -58,16 +59,25 @@ export function clientOf(server: Server): Services {
   return services(createGrpcWebTransport({ baseUrl: server.address }));
 }
 
-/** Eight dreams that would take long, in a group of their own. */
-export async function eight(server: Server, group: string): Promise<string[]> {
-  const client = clientOf(server);
-  const [item] = (await client.datasets.listItems({ dataset: "datasets/digits", pageSize: 1 })).items;
-  const image = { source: { case: "datasetItem", value: item?.name ?? "" } } as const;
+/** A request that creates runs, as it goes over gRPC-Web. */
+export function framed(request: MessageInitShape<typeof CreateRunsRequestSchema>): number[] {
+  const message = toBinary(CreateRunsRequestSchema, create(CreateRunsRequestSchema, request));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  return [...head, ...message];
+}
+
+/** Starts eight dreams that take long in the page's group, from the page: Node.js speaks no HTTP/2 with `fetch`. */
+export async function eight(page: Page): Promise<void> {
+  const group = /group=([^&]+)/.exec(page.url())?.[1] ?? "";
+  const image = { source: { case: "datasetItem", value: "datasets/digits/items/0/0000.png" } } as const;
   const specs = Array.from({ length: 8 }, (_, i) => ({
-    model: "digits-honest", technique: "deep-dream", input: { case: "image", value: image } as const, params: { iterations: 1000 }, seed: BigInt(i),
+    model: "efficientnet-lite0", technique: "deep-dream", input: { case: "image", value: image } as const, params: { iterations: 1000 }, seed: BigInt(i),
   }));
-  const { accepted } = await client.explain.createRuns({ specs, group, linger: { seconds: 30n } });
-  return accepted?.runs ?? [];
+  await page.evaluate(async (frame) => {
+    const headers = { "Content-Type": "application/grpc-web+proto" };
+    await (await fetch("/whyglass.v1.ExplainService/CreateRuns", { method: "POST", headers, body: new Uint8Array(frame) })).arrayBuffer();
+  }, framed({ specs, group, linger: { seconds: 30n } }));
 }
 
 /** An address that opens the page with nothing running by itself: a group of its own. */
@@ -110,6 +120,22 @@ export function newestRun(page: Page) {
   return page.getByRole("region", { name: "Runs" }).getByRole("button").first();
 }
 
+/** A screenshot for people to look at. */
 export async function look(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `test-results/${name}.png` });
+}
+
+/** The same page by day and by night, wide and narrow; afterwards it is as it was. */
+export async function lookAround(page: Page, name: string): Promise<void> {
+  const before = page.viewportSize() ?? { width: 1440, height: 900 };
+  for (const width of [1440, 390]) {
+    await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
+    for (const scheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.waitForTimeout(300);
+      await look(page, `${name}-${scheme}-${width}`);
+    }
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(before);
 }

@@ -87,6 +87,24 @@ def test_an_expired_certificate_is_said_to_be_expired() -> None:
     server.stop()
 
 
+def test_a_certificate_that_expires_in_mid_run_is_said_and_what_came_is_kept(tmp_path: Path) -> None:
+    expired = Path(__file__).parent / "expired"
+    server = Server("--tls-self-signed", str(tmp_path))
+    both = tmp_path / "both.pem"
+    both.write_text((tmp_path / "cert.pem").read_text() + (expired / "cert.pem").read_text())
+    client = Client(server.url, ca=both)
+    run = client.explain("deep-dream", model=DIGITS, image=client.items("digits")[0], iterations=1000)
+    while not run.artifacts:
+        next(run)
+    server.process.kill()
+    server.process.wait()
+    again = Server("--tls-cert", str(expired / "cert.pem"), "--tls-key", str(expired / "key.pem"), listen=server.address)
+    with pytest.raises(Unreachable, match="has expired"):
+        run.result()
+    assert run.artifacts["dream"].values.size > 0
+    again.stop()
+
+
 def test_other_machines_need_encryption_and_a_token(tmp_path: Path) -> None:
     for flags, missing in ([], "--tls-cert"), (["--tls-self-signed", str(tmp_path)], "--tokens"):
         with pytest.raises(RuntimeError, match=missing):

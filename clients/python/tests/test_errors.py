@@ -42,6 +42,7 @@ def test_a_picture_that_is_too_large_is_refused_with_the_limit(cat: Path) -> Non
         assert caught.value.code in ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED", "OUT_OF_RANGE"), caught.value.code
         with pytest.raises(WhyglassError, match="5000"):
             client.classify(DIGITS, np.zeros((80, 80, 3), np.uint8))
+        assert client.classify(DIGITS, np.zeros((8, 8, 3), np.uint8))
     server.stop()
 
 
@@ -54,6 +55,18 @@ def test_a_technique_that_the_model_cannot_do_says_what_it_lacks(client: Client)
 def test_nobody_there_is_said_at_once_and_in_words() -> None:
     with pytest.raises(Unreachable, match="cannot reach http://127.0.0.1:1: is the server running"):
         Client("http://127.0.0.1:1").info()
+
+
+def test_a_server_that_goes_in_mid_run_is_said_to_be_gone_and_what_came_is_kept(cat: Path) -> None:
+    server = Server()
+    run = Client(server.url).explain("deep-dream", model=LITE0, image=cat, iterations=1000)
+    while not run.artifacts:
+        next(run)
+    server.process.kill()
+    server.process.wait()
+    with pytest.raises(Unreachable, match=f"cannot reach {server.url}: is the server running"):
+        run.result()
+    assert run.artifacts["dream"].values.size > 0
 
 
 def test_a_run_that_ended_with_its_server_is_lost_and_what_came_is_kept(cat: Path) -> None:

@@ -1,4 +1,5 @@
-//! Points on a canvas: scaled alike in both directions, in its middle; and the one under the pointer.
+//! Points on a canvas: scaled alike in both directions, in its middle; where their classes lie; and the one under the
+//! pointer.
 
 const MARGIN = 16;
 
@@ -18,6 +19,13 @@ export function fitted(values: Float32Array, count: number, sides: number, width
     places[2 * i + 1] = height / 2 + ((values[i * sides + 1] ?? 0) - (y0 + y1) / 2) * scale;
   }
   return places;
+}
+
+/** The middle of each class, in its points' midst: the median in either direction. */
+export function middles(places: Float32Array, labels: readonly number[], classes: readonly number[]): [number, number][] {
+  const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1] ?? NaN;
+  const of = (label: number, side: number) => median(labels.flatMap((own, i) => (own === label ? [places[2 * i + side] ?? NaN] : [])));
+  return classes.map((label) => [of(label, 0), of(label, 1)]);
 }
 
 /** Which point is nearest to a place, and no further than `reach`. */

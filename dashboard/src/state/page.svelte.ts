@@ -30,6 +30,8 @@ function newGroup(): string {
 export async function open(signal: AbortSignal): Promise<void> {
   void store.watch(signal);
   Object.assign(look, asked.look);
+  // Until then the address keeps all that was asked for: a token may be missing, or the server.
+  await store.reached;
   const [, , samples] = await Promise.all([loadColours(), session.open(), sampleNames().catch(() => [])]);
   page.samples = samples;
   const isNew = !asked.picture && !asked.run && !asked.group;

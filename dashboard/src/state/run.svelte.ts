@@ -18,12 +18,18 @@ export class Run {
   picture = $state.raw<string | undefined>(undefined);
   /** It ended with the server that ran it. */
   gone = $state(false);
+  /** The server has taken a stop: the evaluation that is on its way is the last. */
+  stopTaken = $state(false);
   private sequence = 0n;
 
   constructor(readonly name: string) {}
 
   get isOver(): boolean {
     return this.gone || this.finished !== undefined;
+  }
+
+  get isStopping(): boolean {
+    return this.stopTaken && !this.isOver;
   }
 
   get isPaused(): boolean {

@@ -22,13 +22,18 @@ export class Store {
   trouble = $state("");
   /** The server wants a token; what it says of the one that it was shown. */
   refused = $state<string | undefined>(undefined);
+  /** Settled by the first connection: before it there is no use in asking for anything. */
+  readonly reached: Promise<void>;
+  private settle = (): void => {};
 
   constructor(
     private readonly server: Services,
     readonly group: string,
     /** Which picture a run explains, as far as this browser remembers. */
     private readonly pictureOf: (run: string) => string | undefined = () => undefined,
-  ) {}
+  ) {
+    this.reached = new Promise((resolve) => (this.settle = resolve));
+  }
 
   watch(signal: AbortSignal): Promise<void> {
     const listener = {
@@ -74,6 +79,7 @@ export class Store {
     if (restarted) for (const run of this.runs) if (!run.isOver) run.gone = true;
     this.connection = "connected";
     this.trouble = "";
+    this.settle();
   }
 
   /** The run of this name, which need not have told anything yet. */
@@ -97,6 +103,7 @@ export class Store {
   async control(run: Run, action: Action): Promise<void> {
     const answer = await this.server.explain.controlRun({ run: run.name, action });
     // The event says so too; a button should not have to wait for it.
+    if (action.case === "stop") run.stopTaken = true;
     if (answer.run && !run.isOver) run.state = answer.run.state;
   }
 }
