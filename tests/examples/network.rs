@@ -1,8 +1,9 @@
 //! One network's answers for `tests/networks/check.py`: logits, gradients and Grad-CAM of one class on one picture.
 //!
-//! `network FOLDER MODEL PIXELS TARGET OUT`: a folder of models and one of them (`MODEL/model.onnx`, `MODEL/model.toml`),
-//! a `.npy` of 3×H×W pixels in 0…1, the class, and a folder for the answers, one `.npy` each. Prints what is known of the
-//! model as JSON; what could not be answered is in `errors`.
+//! `network FOLDER MODEL PIXELS TARGET OUT [--sides]`: a folder of models and one of them (`MODEL/model.onnx`,
+//! `MODEL/model.toml`), a `.npy` of 3×H×W pixels in 0…1, the class, and a folder for the answers, one `.npy` each. Prints
+//! what is known of the model as JSON; what could not be answered is in `errors`. With `--sides` the answer is the input
+//! gradient alone, with what rectifiers gave and poolings got on its way: `relu-0.npy`, …, `pool-0.npy`, ….
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -20,17 +21,18 @@ const IMAGENET: Normalization =
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), String> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let sides = arguments.pop_if(|last| last == "--sides").is_some();
     let [folder, model, pixels, target, out] = &arguments[..] else {
-        return Err("usage: network FOLDER MODEL PIXELS.npy TARGET OUT".to_owned());
+        return Err("usage: network FOLDER MODEL PIXELS.npy TARGET OUT [--sides]".to_owned());
     };
     let target = target.parse().map_err(|_| format!("{target} is no class"))?;
-    let report = answer(Path::new(folder), model, Path::new(pixels), target, Path::new(out));
+    let report = answer(Path::new(folder), model, Path::new(pixels), target, Path::new(out), sides);
     println!("{}", report.map_err(|error| error.to_string())?);
     Ok(())
 }
 
-fn answer(folder: &Path, name: &str, pixels: &Path, target: u32, out: &Path) -> Result<Value, Failure> {
+fn answer(folder: &Path, name: &str, pixels: &Path, target: u32, out: &Path, sides: bool) -> Result<Value, Failure> {
     let (shape, pixels) = whyglass_imaging::read_npy(&std::fs::read(pixels)?)?;
     let &[3, height, width] = &shape[..] else { return Err(format!("pixels of shape {shape:?}").into()) };
     let library = root().join("third_party/onnxruntime/libonnxruntime.so.1.32.0");
@@ -53,14 +55,37 @@ fn answer(folder: &Path, name: &str, pixels: &Path, target: u32, out: &Path) -> 
         }
     };
 
+    let one_hot = || -> Result<Cotangent, Failure> {
+        let mut one_hot = vec![0.0; model.classes()];
+        *one_hot.get_mut(target as usize).ok_or("the class is not there")? = 1.0;
+        Ok(Cotangent::Tensor(Tensor::f32(&[1, one_hot.len() as i64], &one_hot)))
+    };
+    let feeds = [("input", image.clone())];
+    if sides {
+        let graph = model.graph();
+        let of = |op: &str| graph.nodes.iter().filter(|node| node.op == op).collect::<Vec<_>>();
+        let relu = of("Relu").into_iter().filter_map(|node| node.outputs[0]);
+        let pool = of("MaxPool").into_iter().filter_map(|node| node.input(0));
+        let named = |what: &'static str, (index, id)| (format!("{what}-{index}"), graph.value(id).name.as_str());
+        let relu = relu.enumerate().map(|value| named("relu", value));
+        let fetched: Vec<_> = relu.chain(pool.enumerate().map(|value| named("pool", value))).collect();
+        let fetches: Vec<&str> = fetched.iter().map(|(_, value)| *value).collect();
+        let cotangents = [("logits", one_hot()?)];
+        let vjp =
+            Vjp { feeds: &feeds, cotangents: &cotangents, wrt: &["input"], fetches: &fetches, rule: Rule::Standard };
+        let made = model.vjp(&vjp, 0)?;
+        write("gradient", &made.wrt[0])?;
+        for ((file, _), tensor) in fetched.iter().zip(&made.fetches) {
+            write(file, tensor)?;
+        }
+        return Ok(json!({}));
+    }
+
     let logits = model.run(&[("input", image.clone())], &["logits"], 0);
     note("logits", logits.map_err(Failure::from).and_then(|logits| write("logits", &logits[0])));
     let gradient = |wrt: &str, rule: Rule| -> Result<Tensor, Failure> {
-        let mut one_hot = vec![0.0; model.classes()];
-        *one_hot.get_mut(target as usize).ok_or("the class is not there")? = 1.0;
-        let cotangent = Cotangent::Tensor(Tensor::f32(&[1, one_hot.len() as i64], &one_hot));
-        let feeds = [("input", image.clone())];
-        let vjp = Vjp { feeds: &feeds, cotangents: &[("logits", cotangent)], wrt: &[wrt], fetches: &[], rule };
+        let cotangents = [("logits", one_hot()?)];
+        let vjp = Vjp { feeds: &feeds, cotangents: &cotangents, wrt: &[wrt], fetches: &[], rule };
         Ok(model.vjp(&vjp, 0)?.wrt.remove(0))
     };
     for (what, wrt, rule) in [

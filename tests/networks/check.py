@@ -2,6 +2,7 @@
 
     cargo xtask build && cargo build --release --package whyglass-tests --example network
     python check.py --binary ../../target/release/examples/network [--work FOLDER] [NETWORK...]
+    python flips.py [--work FOLDER] NETWORK...      those whose gradient does not hold
     python check.py --table [--work FOLDER]
 
 Exports, PyTorch's answers and results are kept in FOLDER, so that a second run asks Whyglass alone; `--forget` drops the
@@ -26,6 +27,7 @@ import reference
 import zoo
 
 HERE = pathlib.Path(__file__).parent
+BINARY = str(HERE.parents[1] / "target/release/examples/network")
 picture = zoo.picture
 
 MODEL = """title = "{name}, random weights"
@@ -177,6 +179,27 @@ def table(work: pathlib.Path) -> str:
     return "\n".join(lines)
 
 
+FLIPS = """## Where the input gradient does not hold
+
+By `tests/networks/flips.py`: PyTorch in float64 once more, with every rectifier and every maximum of a pooling window deciding as
+it did in float32, on the way to the gradient that is compared. The last column is the distance from *that* gradient: what is left
+when the flips are taken away. A unit of some millions that is nearer to its bound than float32 can tell is enough to move the
+gradient of a network of random weights by more than the criterion allows.
+"""
+
+
+def flips(work: pathlib.Path) -> str:
+    """What `flips.py` has found for the networks whose gradient does not hold."""
+    lines = ["| network | exporter | input gradient | units flipped | maxima elsewhere | with the same sides |", "|---|---|---|---|---|---|"]
+    for name in zoo.NETWORKS:
+        path = work / name / "flips.json"
+        for case, found in (json.loads(path.read_text()) if path.exists() else {}).items():
+            flipped, units = found["units"]
+            case = case if case in export.VARIANTS else f"*{case}*"
+            lines.append(f"| {name} | {case} | {cell('', found['off'])} | {flipped} of {units:,} | {found['maxima']} | {cell('', found['left'])} |")
+    return "\n".join(lines)
+
+
 HEAD = """# Networks
 
 Made by `tests/networks/check.py`, which says how to repeat it. Networks have random weights and are explained for the class of the
@@ -196,7 +219,7 @@ A dash: the network has no rectifiers, so guided backpropagation is its gradient
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("networks", nargs="*")
-    parser.add_argument("--binary", default=str(HERE.parents[1] / "target/release/examples/network"))
+    parser.add_argument("--binary", default=BINARY)
     parser.add_argument("--work", type=pathlib.Path, default=HERE / "work")
     parser.add_argument("--forget", action="store_true")
     parser.add_argument("--prepare", action="store_true", help="only export and ask PyTorch")
@@ -207,7 +230,7 @@ def main() -> None:
         parser.error(f"no such network: {', '.join(unknown)}; there are {', '.join(zoo.NETWORKS)}")
     if arguments.table:
         versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in PACKAGES)
-        text = f"{HEAD}\nVersions: Python {platform.python_version()}, {versions}.\n\n{table(arguments.work)}\n"
+        text = f"{HEAD}\nVersions: Python {platform.python_version()}, {versions}.\n\n{table(arguments.work)}\n\n{FLIPS}\n{flips(arguments.work)}\n"
         (HERE.parents[1] / "docs/networks.md").write_text(text)
         return
     for name in arguments.networks or zoo.NETWORKS:

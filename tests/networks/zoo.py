@@ -106,8 +106,8 @@ def build(name: str) -> Network:
     show(module, shown)
     head = last_linear(module)
     spread = module(shown).std(dim=1).mean()
-    head.weight.mul_(SPREAD / spread)
-    head.bias.mul_(SPREAD / spread)
+    for parameter in head.parameters():
+        parameter.mul_(SPREAD / spread)
     return network
 
 

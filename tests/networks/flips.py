@@ -1,0 +1,144 @@
+"""Whether a gradient that does not hold is off by flips alone: units on a rectifier's bound, and maxima that are nearly equal.
+
+    python flips.py [--work FOLDER] NETWORK...
+    python check.py --table [--work FOLDER]
+
+Two correct engines in float32 may find such a unit on different sides, and the gradients of both are right for what they found.
+So PyTorch differentiates in float64 once more, but lets every rectifier and every maximum decide as it did on the way to
+Whyglass' gradient. What is left between the two is no flip. PyTorch's own float32 is asked in the same way. The exports are those
+of `check.py`, without `--forget`.
+"""
+
+import argparse
+import contextlib
+import json
+import pathlib
+import subprocess
+import tempfile
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+import check
+import reference
+import zoo
+
+
+class Sided(torch.autograd.Function):
+    """A rectifier that passes on the way back where it is told."""
+
+    @staticmethod
+    def forward(context, x, passes):
+        context.save_for_backward(passes)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient * context.saved_tensors[0], None
+
+
+class Sides:
+    """The outputs of rectifiers and the inputs of poolings, in the order of their calls: recorded, or followed."""
+
+    def __init__(self, rectified=None, pooled=None):
+        self.follows = rectified is not None
+        self.rectified, self.pooled = rectified or [], pooled or []
+        self.flipped = self.units = self.moved = 0
+
+    def relu(self, kept, x):
+        if not self.follows:
+            self.rectified.append(kept(x).detach())
+            return kept(x)
+        passes = torch.as_tensor(self.rectified.pop(0)) > 0
+        assert passes.shape == x.shape, f"a rectifier of {list(passes.shape)} where PyTorch has one of {list(x.shape)}"
+        self.flipped += int((passes != (x > 0)).sum())
+        self.units += x.numel()
+        return Sided.apply(x, passes)
+
+    def max_pool(self, kept, x, *more, **named):
+        if not self.follows:
+            self.pooled.append(x.detach())
+            return kept(x, *more, **named)
+        seen = torch.as_tensor(self.pooled.pop(0))
+        assert seen.shape == x.shape, f"a pooling of {list(seen.shape)} where PyTorch has one of {list(x.shape)}"
+        named["return_indices"] = True
+        own = kept(x, *more, **named)[1]
+        made, at = kept(seen, *more, **named)
+        # Among zeros behind a rectifier it does not matter which is taken.
+        self.moved += int(((own != at) & (made != 0)).sum())
+        return x.flatten(2).gather(2, at.flatten(2)).view(at.shape)
+
+
+@contextlib.contextmanager
+def following(sides: Sides):
+    relu, pool = functional.relu, functional.max_pool2d
+    functional.relu = lambda x, inplace=False: sides.relu(torch.relu, x)
+    functional.max_pool2d = lambda x, *more, **named: sides.max_pool(pool, x, *more, **named)
+    try:
+        yield
+    finally:
+        functional.relu, functional.max_pool2d = relu, pool
+
+
+def gradient(model: reference.Normalised, pixels: np.ndarray, target: int, precision: torch.dtype, sides: Sides) -> np.ndarray:
+    model.to(precision)
+    x = torch.from_numpy(pixels).to(precision)[None].requires_grad_()
+    with following(sides):
+        (made,) = torch.autograd.grad(model(x)[0, target], x)
+    return made[0].numpy()
+
+
+def of_file(binary: str, folder: pathlib.Path, variant: str, target: int) -> tuple[np.ndarray, Sides]:
+    """Whyglass' gradient, and how its rectifiers and poolings decided on the way."""
+    with tempfile.TemporaryDirectory() as out:
+        subprocess.run([binary, str(folder), variant, str(folder / "pixels.npy"), str(target), out, "--sides"], check=True, capture_output=True)
+        files = pathlib.Path(out)
+        every = lambda what: [np.load(files / f"{what}-{index}.npy")[None] for index in range(len(list(files.glob(f"{what}-*.npy"))))]
+        return np.load(files / "gradient.npy"), Sides(every("relu"), every("pool"))
+
+
+def failing(folder: pathlib.Path) -> list[str]:
+    variants = json.loads((folder / "results.json").read_text())["variants"]
+    return [variant for variant, report in variants.items() if not report.get("compared", {}).get("gradient", {"holds": True})["holds"]]
+
+
+def same(folder: pathlib.Path, one: str, other: str) -> bool:
+    return np.array_equal(*(np.load(folder / variant / "answers/gradient.npy") for variant in (one, other)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("networks", nargs="+")
+    parser.add_argument("--binary", default=check.BINARY)
+    parser.add_argument("--work", type=pathlib.Path, default=check.HERE / "work")
+    arguments = parser.parse_args()
+    for name in arguments.networks:
+        folder = arguments.work / name
+        network = zoo.build(name)
+        model = reference.Normalised(network)
+        pixels, target = np.load(folder / "pixels.npy"), json.loads((folder / "expected.json").read_text())["target"]
+        exact = np.load(folder / "expected.npz")["gradient"]
+        own = Sides()
+        cases = {"PyTorch's own float32": (gradient(model, pixels, target, torch.float32, own), Sides(own.rectified, own.pooled))}
+        found = {}
+        for case in [*cases, *failing(folder)]:
+            # The same network by the same exporter: what was equal bit by bit needs no second look.
+            twin = next((before for before in found if before not in cases and same(folder, before, case)), None)
+            if twin:
+                found[case] = found[twin]
+                continue
+            actual, sides = cases.get(case) or of_file(arguments.binary, folder, case, target)
+            sided = gradient(model, pixels, target, torch.float64, sides)
+            found[case] = {
+                "off": check.compare("gradient", actual, exact),
+                "units": [sides.flipped, sides.units],
+                "maxima": sides.moved,
+                "left": check.compare("gradient", actual, sided),
+            }
+            print(f"{name}, {case}: {found[case]}", flush=True)
+        (folder / "flips.json").write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
