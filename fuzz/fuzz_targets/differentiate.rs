@@ -2,9 +2,11 @@
 
 #![no_main]
 
+mod loops;
+
 use libfuzzer_sys::fuzz_target;
 use whyglass_graph::{
-    Attribute, CotangentKind, DerivedConstants, Graph, Query, ReferenceRuntime, Rule, differentiate, read_bytes, specialise,
+    Attribute, CotangentKind, DerivedConstants, Graph, Query, Rule, differentiate, read_bytes, specialise,
 };
 
 /// Numbers above it make big tensors, which the engine of plain loops would take minutes for.
@@ -15,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     if graph.inputs.len() != 1 || graph.outputs.len() != 1 || !is_small(&graph) {
         return;
     }
-    let Ok(graph) = specialise(&graph, &[1, 3, 8, 8], &ReferenceRuntime) else { return };
+    let Ok(graph) = specialise(&graph, &[1, 3, 8, 8], &loops::Loops) else { return };
     let (input, output) = (graph.inputs[0], graph.outputs[0]);
     for rule in [Rule::Standard, Rule::Guided] {
         let query = Query {

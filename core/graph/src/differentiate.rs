@@ -158,7 +158,11 @@ fn sweep(
                 continue;
             };
             let total = build.sum(terms)?;
-            debug_assert_eq!(build.shape(total)?, build.shape(value)?, "the cotangent of an output of {}", node.op);
+            let (found, wanted) = (build.shape(total)?, build.shape(value)?);
+            if found != wanted {
+                let why = format!("a cotangent of shape {found:?} came for an output of shape {wanted:?}");
+                return Err(Error::no_derivative(&node.op, &node.name, why));
+            }
             *terms = vec![total];
             of_outputs.push(Some(total));
         }

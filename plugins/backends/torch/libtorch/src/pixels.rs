@@ -7,8 +7,9 @@ use whyglass_sdk::{Result, json};
 
 /// Made once per model.
 pub(crate) struct Pixels {
-    /// Per channel, 1×3×1×1: what pixels are multiplied by, and what is added then.
-    affine: Option<(Tensor, Tensor)>,
+    /// What pixels are multiplied by; and per channel, 1×3×1×1, what is taken away then, and what the rest is divided by: in
+    /// these steps, as people write them, so that the last bit is theirs.
+    steps: Option<(f64, Tensor, Tensor)>,
     bgr: bool,
     mean_colour: Option<[f32; 3]>,
 }
@@ -21,17 +22,14 @@ impl Pixels {
     /// If libtorch refuses.
     pub(crate) fn new(normalize: Option<json::Normalization>, device: Device) -> Result<Self> {
         let Some(json::Normalization { scale, mean, std, bgr }) = normalize else {
-            return Ok(Self { affine: None, bgr: false, mean_colour: None });
+            return Ok(Self { steps: None, bgr: false, mean_colour: None });
         };
-        let channels = |value: &dyn Fn(usize) -> f32| {
-            let values: Vec<f32> = (0..3).map(value).collect();
+        let channels = |values: [f32; 3]| {
             let tensor = Tensor::f_from_slice(&values).and_then(|tensor| tensor.f_reshape([1, 3, 1, 1]));
             tensor.and_then(|tensor| tensor.f_to_device(device)).map_err(torch)
         };
-        let factor = channels(&|c| scale / std[c])?;
-        let offset = channels(&|c| -mean[c] / std[c])?;
-        let mean_colour = std::array::from_fn(|c| mean[c] / scale);
-        Ok(Self { affine: Some((factor, offset)), bgr, mean_colour: Some(mean_colour) })
+        let steps = Some((f64::from(scale), channels(mean)?, channels(std)?));
+        Ok(Self { steps, bgr, mean_colour: Some(mean.map(|mean| mean / scale)) })
     }
 
     /// The colour that normalises to zero; `None` without a normalisation.
@@ -44,9 +42,11 @@ impl Pixels {
     /// # Errors
     /// If libtorch fails.
     pub(crate) fn prepare(&self, pixels: &Tensor) -> Result<Tensor> {
-        let prepared = match &self.affine {
+        let prepared = match &self.steps {
             None => pixels.f_mul_scalar(1.0),
-            Some((factor, offset)) => pixels.f_mul(factor).and_then(|scaled| scaled.f_add(offset)),
+            Some((scale, mean, std)) => {
+                pixels.f_mul_scalar(*scale).and_then(|scaled| scaled.f_sub(mean)).and_then(|rest| rest.f_div(std))
+            }
         };
         let ordered = prepared.and_then(|prepared| if self.bgr { prepared.f_flip([1]) } else { Ok(prepared) });
         ordered.map_err(torch)
