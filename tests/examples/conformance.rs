@@ -2,8 +2,8 @@
 //! be named, with its reason, in `tests/onnx/exceptions.txt`, and nothing else may be.
 //!
 //! `cargo run --release --package whyglass-tests --example conformance -- CASES.zip`, after `cargo xtask setup`; the
-//! archive is `tests/onnx/pack.py`'s. Behind the archive, `--libtorch` runs them on libtorch's executor instead (features
-//! `libtorch`, `LD_LIBRARY_PATH` at its libraries). There what the executor refuses by name is counted apart, and what fails
+//! archive is `tests/onnx/pack.py`'s. Behind the archive, `--libtorch` runs them on libtorch's executor instead (built with
+//! the feature `libtorch`, and `LIBTORCH` at its folder). There what the executor refuses by name is counted apart, and what fails
 //! otherwise must be named in `tests/onnx/exceptions-libtorch.txt`.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,8 @@
 """Whether a gradient that does not hold is off by flips alone: units on a rectifier's bound, and maxima that are nearly equal.
 
-    python flips.py [--work FOLDER] NETWORK...
-    python check.py --table [--work FOLDER]
+    python check.py --near --work NEAR NETWORK...     # units where random weights put them
+    python flips.py --work NEAR NETWORK...
+    python check.py --table --work FOLDER --flips NEAR
 
 Two correct engines in float32 may find such a unit on different sides, and the gradients of both are right for what they found.
 So PyTorch differentiates in float64 once more, but lets every rectifier and every maximum decide as it did on the way to
@@ -86,6 +87,7 @@ def gradient(model: reference.Normalised, pixels: np.ndarray, target: int, preci
     x = torch.from_numpy(pixels).to(precision)[None].requires_grad_()
     with following(sides):
         (made,) = torch.autograd.grad(model(x)[0, target], x)
+    assert not sides.follows or not (sides.rectified or sides.pooled), "a rectifier or a pooling of the file that PyTorch did not ask for"
     return made[0].numpy()
 
 
@@ -115,7 +117,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for name in arguments.networks:
         folder = arguments.work / name
-        network = zoo.build(name)
+        network = zoo.build(name, away=False)
         model = reference.Normalised(network)
         pixels, target = np.load(folder / "pixels.npy"), json.loads((folder / "expected.json").read_text())["target"]
         exact = np.load(folder / "expected.npz")["gradient"]

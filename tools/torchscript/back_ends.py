@@ -86,6 +86,7 @@ def main() -> None:
                 say(technique, "objective at the end", f"{100 * off:.2f} %", off <= 0.02)
                 continue
             wanted, found = both(technique, technique, PARAMETERS.get(technique, []))
+            assert wanted and wanted.keys() == found.keys(), f"{technique}: {sorted(wanted)} and {sorted(found)}"
             for array in wanted:
                 say(technique, array, *apart(found[array], wanted[array], technique in OF_GRADIENTS))
     sys.exit(failed)

@@ -46,9 +46,13 @@ impl Torch {
     /// What a cargo command over the whole workspace needs to link and to test it. The same for all of them, or each would
     /// build it again.
     pub(crate) fn workspace(&self, cargo: &mut Command) {
-        if let Self::With(folder) = self {
-            cargo.env("LIBTORCH", folder).arg(format!("--features={PACKAGE}/libtorch,{TESTS}/libtorch"));
-        }
+        match self {
+            Self::With(folder) => {
+                cargo.env("LIBTORCH", folder).arg(format!("--features={PACKAGE}/libtorch,{TESTS}/libtorch"))
+            }
+            Self::Without => cargo,
+            Self::AsStaged => cargo.arg(format!("--exclude={PACKAGE}")),
+        };
     }
 
     /// What a cargo command that names its packages needs to link it.

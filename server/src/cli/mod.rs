@@ -57,7 +57,7 @@ pub(crate) fn main() -> ExitCode {
     };
     log_to_stderr(cli.verbose);
     match run(cli) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => out::end(exit).into(),
         Err(failure) => failure.report(),
     }
 }

@@ -48,14 +48,19 @@ impl Call<'_> {
     }
 }
 
-/// A possibly negative axis as one from 0 to `rank`.
+/// A possibly negative axis as one below `rank`.
 pub(super) fn wrap(axis: i64, rank: usize) -> Result<i64> {
+    wrap_end(axis, rank).and_then(|wrapped| if wrapped < rank as i64 { Ok(wrapped) } else { Err(outside(axis, rank)) })
+}
+
+/// The same where everything from an axis on is meant, which may be nothing.
+pub(super) fn wrap_end(axis: i64, rank: usize) -> Result<i64> {
     let wrapped = if axis < 0 { axis + rank as i64 } else { axis };
-    if (0..=rank as i64).contains(&wrapped) {
-        Ok(wrapped)
-    } else {
-        Err(TorchError::Graph(format!("axis {axis} of rank {rank}")))
-    }
+    if (0..=rank as i64).contains(&wrapped) { Ok(wrapped) } else { Err(outside(axis, rank)) }
+}
+
+fn outside(axis: i64, rank: usize) -> TorchError {
+    TorchError::Graph(format!("axis {axis} of rank {rank}"))
 }
 
 /// One output.

@@ -31,7 +31,9 @@ pub(super) fn transposed(call: &Call<'_>) -> Result<Torch> {
     let given = call.node.ints("output_shape").map(|shape| &shape[shape.len().saturating_sub(axes)..]);
     for axis in 0..axes {
         let size = x.size()[axis + 2] * strides[axis];
-        let Some(wanted) = given.map(|shape| shape[axis]).or(auto_pad.starts_with("SAME").then_some(size)) else {
+        let Some(wanted) =
+            given.and_then(|shape| shape.get(axis).copied()).or(auto_pad.starts_with("SAME").then_some(size))
+        else {
             continue;
         };
         // What there is too much is cut off, on the side that is asked for the odd cell.

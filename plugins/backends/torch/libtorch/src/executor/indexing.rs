@@ -5,10 +5,18 @@ use super::{Result, TorchError};
 use tch::{Kind, Tensor as Torch};
 
 /// Negative indices count from the end of an axis of `size`.
+///
+/// # Errors
+/// If one lies outside of it.
 pub(super) fn wrapped(indices: &Torch, size: i64) -> Result<Torch> {
     let indices = indices.f_to_kind(Kind::Int64)?;
     let zero = Torch::f_zeros([0_i64; 0], (Kind::Int64, indices.device()))?;
-    Ok(indices.f_add_scalar(size)?.f_where_self(&indices.f_lt_tensor(&zero)?, &indices)?)
+    let wrapped = indices.f_add_scalar(size)?.f_where_self(&indices.f_lt_tensor(&zero)?, &indices)?;
+    let outside = wrapped.f_lt(0)?.f_logical_or(&wrapped.f_ge(size)?)?;
+    if outside.numel() > 0 && outside.f_any()?.f_int64_value(&[])? != 0 {
+        return Err(TorchError::Graph(format!("an index outside of an axis of {size}")));
+    }
+    Ok(wrapped)
 }
 
 pub(super) fn gather(call: &Call<'_>) -> Result<Torch> {
@@ -50,6 +58,9 @@ pub(super) fn tuples(x: &Torch, indices: &Torch) -> Result<(usize, Torch)> {
     let sizes = x.size();
     let depth =
         indices.size().last().copied().ok_or_else(|| TorchError::Graph("indices of rank 0".to_owned()))? as usize;
+    if depth > sizes.len() {
+        return Err(TorchError::Graph(format!("indices of {depth} axes into {sizes:?}")));
+    }
     let columns = indices.f_reshape([-1, depth as i64])?;
     let mut flat = Torch::f_zeros([columns.size()[0]], (Kind::Int64, x.device()))?;
     for (axis, size) in sizes[..depth].iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Operators that move elements.
 
 use super::Result;
-use super::call::{Call, wrap};
+use super::call::{Call, wrap, wrap_end};
 use super::value::Value;
 use tch::{Kind, Tensor as Torch};
 
@@ -23,7 +23,7 @@ pub(super) fn reshape(call: &Call<'_>) -> Result<Torch> {
 
 pub(super) fn flatten(call: &Call<'_>) -> Result<Torch> {
     let x = call.tensor(0)?;
-    let axis = call.axis(1, x.dim())? as usize;
+    let axis = wrap_end(call.node.int("axis", 1), x.dim())? as usize;
     let rows: i64 = x.size()[..axis].iter().product();
     let columns: i64 = x.size()[axis..].iter().product();
     Ok(x.f_reshape([rows, columns])?)

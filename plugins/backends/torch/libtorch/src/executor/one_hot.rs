@@ -1,6 +1,6 @@
 //! Rows with one cell that is set: by an index (OneHot), or where a row is largest (Hardmax).
 
-use super::call::{Call, wrap};
+use super::call::{Call, wrap, wrap_end};
 use super::{Result, TorchError, reduce};
 use tch::{Kind, Tensor as Torch};
 
@@ -31,7 +31,7 @@ pub(super) fn hardmax(call: &Call<'_>) -> Result<Torch> {
         return largest(x, call.axis(-1, x.dim())?);
     }
     // Before opset 13 everything from the axis on is one row.
-    let axis = call.axis(1, x.dim())? as usize;
+    let axis = wrap_end(call.node.int("axis", 1), x.dim())? as usize;
     let rows: i64 = x.size()[..axis].iter().product();
     Ok(largest(&x.f_reshape([rows, -1])?, 1)?.f_reshape(x.size())?)
 }

@@ -9,7 +9,7 @@ use whyglass_graph::Attribute;
 
 pub(super) fn resize(call: &Call<'_>) -> Result<Torch> {
     let x = call.tensor(0)?;
-    let (manner, axes) = (Manner::of(call)?, plan(call, x)?);
+    let (manner, axes) = (Manner::of(call)?, checked(call, x)?);
     // Sums are made of numbers that can hold them.
     let own = x.f_kind()?;
     let inner = if manner.picks() || own == Kind::Double { own } else { Kind::Float };
@@ -60,7 +60,26 @@ fn along(x: &Torch, index: usize, taps: &[Option<Vec<(i64, f64)>>]) -> Result<To
     sum.ok_or_else(|| TorchError::Graph("a cell that is made of nothing".to_owned()))
 }
 
+/// Cells of a result: a file that asks for more is refused before memory is taken for it.
+const MOST: i64 = 1 << 30;
+
 /// How each axis of `x` is resized.
+///
+/// # Errors
+/// If the result were larger than [`MOST`] cells, or of cells that there are not.
+fn checked(call: &Call<'_>, x: &Torch) -> Result<Vec<Axis>> {
+    let plan = plan(call, x)?;
+    let cells = plan.iter().try_fold(1_i64, |cells, axis| cells.checked_mul(axis.to));
+    let fits =
+        cells.is_some_and(|cells| (0..=MOST).contains(&cells)) && plan.iter().all(|axis| (0..=MOST).contains(&axis.to));
+    let from_nothing = plan.iter().any(|axis| axis.from == 0 && axis.to > 0);
+    if fits && !from_nothing && plan.iter().all(|axis| axis.scale.is_finite()) {
+        return Ok(plan);
+    }
+    let sizes: Vec<i64> = plan.iter().map(|axis| axis.to).collect();
+    Err(TorchError::Graph(format!("{:?} resized to {sizes:?}", x.size())))
+}
+
 fn plan(call: &Call<'_>, x: &Torch) -> Result<Vec<Axis>> {
     let mut plan: Vec<Axis> =
         x.size().iter().map(|size| Axis { from: *size, to: *size, scale: 1.0, region: (0.0, 1.0) }).collect();

@@ -1,8 +1,8 @@
 //! Writing at indices that are values.
 
-use super::Result;
 use super::call::Call;
 use super::indexing::{tuples, wrapped};
+use super::{Result, TorchError};
 use tch::{Kind, Tensor as Torch};
 
 /// What becomes of an element that is written to.
@@ -53,6 +53,9 @@ pub(super) fn elements(call: &Call<'_>) -> Result<Torch> {
 
 /// Where each of `indices` along `axis` lies in a flat tensor that was of `sizes`.
 fn places(sizes: &[i64], axis: usize, indices: &Torch) -> Result<Torch> {
+    if indices.dim() != sizes.len() {
+        return Err(TorchError::Graph(format!("indices of rank {} into {sizes:?}", indices.dim())));
+    }
     let mut places = indices.f_zeros_like()?;
     for (other, size) in sizes.iter().enumerate() {
         let mut shape = vec![1; sizes.len()];
