@@ -36,6 +36,9 @@ impl Builder<'_> {
     /// The part of `x` from `starts` on of the size `sizes`, each with one entry per axis.
     pub fn slice(&mut self, x: ValueId, starts: &[i64], sizes: &[i64]) -> Made {
         let from = self.shape(x)?;
+        if starts.len() != from.len() || sizes.len() != from.len() {
+            return Err(Error::malformed(format!("a part of {} axes of a value of shape {from:?}", sizes.len())));
+        }
         let axes: Vec<i64> = (0..from.len()).filter(|&i| sizes[i] != from[i]).map(|i| i as i64).collect();
         if axes.is_empty() {
             return Ok(x);

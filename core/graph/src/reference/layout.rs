@@ -57,7 +57,13 @@ fn transposed(x: &Array, permutation: &[usize]) -> Array {
 pub(super) fn transpose(call: &Call<'_>) -> Result<Array> {
     let x = call.input(0)?;
     let permutation = call.node.ints("perm").map(|perm| perm.iter().map(|axis| *axis as usize).collect());
-    Ok(transposed(x, &permutation.unwrap_or_else(|| (0..x.rank()).rev().collect::<Vec<_>>())))
+    let permutation = permutation.unwrap_or_else(|| (0..x.rank()).rev().collect::<Vec<_>>());
+    let mut sorted = permutation.clone();
+    sorted.sort_unstable();
+    if !sorted.into_iter().eq(0..x.rank()) {
+        return fail(format!("{permutation:?} is no order of the axes of {:?}", x.shape));
+    }
+    Ok(transposed(x, &permutation))
 }
 
 pub(super) fn expand(call: &Call<'_>) -> Result<Array> {
@@ -81,6 +87,12 @@ pub(super) fn concat(call: &Call<'_>) -> Result<Array> {
     let parts: Vec<&Array> = (0..call.inputs.len()).map(|index| call.input(index)).collect::<Result<_>>()?;
     let first = call.input(0)?;
     let axis = call.axis(1, first.rank())?;
+    let others = |part: &Array| {
+        part.shape.iter().enumerate().filter(|(at, _)| *at != axis).map(|(_, size)| *size).collect::<Vec<_>>()
+    };
+    if parts.iter().any(|part| part.rank() != first.rank() || others(part) != others(first)) {
+        return fail("parts of different shapes");
+    }
     let mut shape = first.shape.clone();
     shape[axis] = parts.iter().map(|part| part.shape[axis]).sum();
     // All parts behind each other, then picked row by row.
