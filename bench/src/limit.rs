@@ -16,8 +16,8 @@ pub(crate) fn measure(ours: &Ours, peer: &mut Peer, report: &mut Report) -> Resu
     let (run, ..) = ours.run(ours.spec_of_pixels("lime", params, Some(peer.target))?, |_| ())?;
     let weights = ours.engine.artifact(&run, "weights")?;
     let errors = weights.standard_error.as_ref().context("ridge regression has standard errors")?;
-    let request = Segments::of(ours, &run)?.request(&json!({"samples": SAMPLES, "runtime": "onnxruntime"}));
-    let theirs = peer.answer(request)?;
+    let segments = Segments::of(ours, &run)?;
+    let theirs = peer.answer(segments.request(&json!({"samples": SAMPLES, "runtime": "onnxruntime"})))?;
     let exact = |values: &[f32]| values.iter().map(|value| f64::from(*value)).collect::<Vec<_>>();
     let found = exact(&weights.tensor.data);
     let apart = found.iter().zip(&theirs).zip(errors.data.iter());
