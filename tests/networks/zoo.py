@@ -41,7 +41,8 @@ class Network:
     size: int = 224
     #: Whether it has rectifiers, so that guided backpropagation differs from the gradient.
     rectifiers: bool = True
-    #: How far batch normalisation keeps units from a rectifier's bound, on either side, in deviations.
+    #: How far batch normalisation keeps units from a rectifier's bound, on either side, in deviations: 3, and another where
+    #: with 3 a unit or a maximum still is too close to call (or, in ShuffleNet, the last features are nearly all off).
     distance: float = 3.0
     #: The file's input is N×H×W×3, and its output probabilities.
     channels_last: bool = False
@@ -73,9 +74,9 @@ def timms(name, features, **more):
 NETWORKS = {
     "vgg11-bn": torchvisions("vgg11_bn", "features"),
     "resnet18": torchvisions("resnet18", "layer4"),
-    "resnext50": torchvisions("resnext50_32x4d", "layer4"),
+    "resnext50": torchvisions("resnext50_32x4d", "layer4", distance=3.5),
     "densenet121": lambda: Network(DenseNet(), "rectifier"),
-    "inception-v3": torchvisions("inception_v3", "Mixed_7c", size=299, options={"aux_logits": False, "init_weights": False}),
+    "inception-v3": torchvisions("inception_v3", "Mixed_7c", size=299, distance=3.25, options={"aux_logits": False, "init_weights": False}),
     "mobilenet-v3-small": torchvisions("mobilenet_v3_small", "features"),
     "efficientnet-b0": torchvisions("efficientnet_b0", "features", rectifiers=False),
     "regnet-y-400mf": torchvisions("regnet_y_400mf", "trunk_output"),
