@@ -65,6 +65,7 @@ test("a server that goes away dims the page, and the page finds it again", async
   await own.stop();
   await expect(page.getByRole("status").first()).toContainText("connection lost");
   await expect(page.locator(".stage canvas")).toBeVisible();
+  await expect(page.locator(".stage canvas")).toHaveCSS("opacity", "0.55");
   await lookAround(page, "lost");
   own = await Server.start(new URL(own.address).host);
   await expect(page.getByRole("status").first()).toContainText("connected");
