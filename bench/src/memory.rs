@@ -5,8 +5,10 @@ use crate::report::Report;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+const EVERY: usize = 100;
+
 pub(crate) fn measure(ours: &Ours, runs: usize, report: &mut Report) -> Result<()> {
-    let mut after_hundred = 0.0;
+    let mut resident_after = Vec::new();
     for index in 0..runs {
         // Nine cheap gradients and a short sweep, so that both verbs and both kinds of events are exercised.
         let spec = if index % 10 == 9 {
@@ -15,14 +17,15 @@ pub(crate) fn measure(ours: &Ours, runs: usize, report: &mut Report) -> Result<(
             ours.spec("grad-cam", json!({}), None)
         };
         ours.run(spec, |_| ())?;
-        if index + 1 == 100 {
-            after_hundred = resident()?;
+        if (index + 1) % EVERY == 0 {
+            resident_after.push(resident()?);
+            eprintln!("{} explanations: {:.1} MiB", index + 1, resident_after[resident_after.len() - 1]);
         }
     }
-    let end = resident()?;
-    report.figure("resident memory after 100 explanations (MiB)", after_hundred);
-    report.figure(&format!("resident memory after {runs} explanations (MiB)"), end);
-    report.figure("growth (%)", (end / after_hundred - 1.0) * 100.0);
+    let (first, last) = (resident_after[0], resident_after[resident_after.len() - 1]);
+    report.figure(&format!("resident memory after {EVERY} explanations (MiB)"), first);
+    report.figure(&format!("resident memory after {runs} explanations (MiB)"), last);
+    report.figure("growth (%)", (last / first - 1.0) * 100.0);
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::call::{Call, Silent};
 use crate::config::{Config, Limits};
 use crate::datasets::{self, Dataset, DatasetInfo};
 use crate::error::{Error, Result};
+use crate::heap;
 use crate::models::{self, LoadedModel, ModelInfo};
 use crate::plugins::{self, PluginInfo, Technique};
 use crate::runs::check::{self, CheckedSpec};
@@ -50,11 +51,13 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     /// Loads every plugin and finds every model. A plugin that cannot be used is listed as refused; it fails nothing.
+    /// The whole process has few heaps from then on, where the C library is glibc.
     ///
     /// # Errors
     /// NO_THREAD, NO_RANDOMNESS: the machine is out of the most basic things.
     pub fn start(config: Config) -> Result<Arc<Self>> {
         let threads = config.threads();
+        heap::one_per(threads);
         let timer = Timer::start().map_err(|error| Error::internal("NO_THREAD", error.to_string()))?;
         let execute: Execute = Arc::new(move |run, running| {
             let share = u32::try_from(running).unwrap_or(u32::MAX).max(1);

@@ -12,6 +12,7 @@ mod emission;
 mod engine;
 mod error;
 mod gate;
+mod heap;
 mod models;
 mod params;
 mod plugins;

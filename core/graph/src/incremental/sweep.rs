@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{ControlFlow, RangeInclusive};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// How many rectangles the rest of the network takes at a time: few, so that the first are seen early.
 const CHUNK: RangeInclusive<usize> = 4..=6;
@@ -24,10 +24,13 @@ const HEAVY_CHUNK: RangeInclusive<usize> = 12..=16;
 /// How many chunks per worker may be finished before they are handed on.
 const AHEAD: usize = 2;
 
+/// Empty until it is made; locked while it is.
+type Slot<P> = Mutex<Option<Arc<P>>>;
+
 /// The compiled programs of a plan, made when they are first needed.
 pub(crate) struct Sweeper<R: Runtime> {
     pub(crate) plan: Plan,
-    stages: Vec<HashMap<[usize; 2], OnceLock<R::Program>>>,
+    stages: Vec<HashMap<[usize; 2], Slot<R::Program>>>,
 }
 
 /// What one sweep works on.
@@ -84,7 +87,7 @@ impl<R: Runtime> Sweeper<R> {
             let mut used = HashMap::new();
             for down in 0..planned.axes[0].classes.len() {
                 for across in 0..planned.axes[1].classes.len() {
-                    used.insert([down, across], OnceLock::new());
+                    used.insert([down, across], Slot::default());
                 }
             }
             used
@@ -228,7 +231,7 @@ impl<R: Runtime> Sweeper<R> {
                 inputs.push(canvas.finish(shape));
             }
             let program = self.program(job, number, class)?;
-            let outputs = self.execute(job, program, &inputs, planned.stage.outputs.len())?;
+            let outputs = self.execute(job, &program, &inputs, planned.stage.outputs.len())?;
             for (tensor, cells) in outputs.into_iter().zip(&planned.stage.outputs) {
                 let maker = plan.space.cells[*cells].maker.map_or(0, |maker| maker - planned.stage.nodes.start);
                 let at = layouts.map(|layout| layout.nodes[maker].lo);
@@ -238,18 +241,18 @@ impl<R: Runtime> Sweeper<R> {
         Ok(patches)
     }
 
-    fn program(&self, job: &Job<'_, R>, stage: usize, class: [usize; 2]) -> Result<&R::Program, Error> {
-        let slot = &self.stages[stage][&class];
-        if let Some(program) = slot.get() {
-            return Ok(program);
+    /// Whoever needs a program that is being made waits for it: made twice, it would take as long, and twice the memory.
+    fn program(&self, job: &Job<'_, R>, stage: usize, class: [usize; 2]) -> Result<Arc<R::Program>, Error> {
+        let mut slot = self.stages[stage][&class].lock();
+        if let Some(program) = &*slot {
+            return Ok(Arc::clone(program));
         }
         let planned = &self.plan.stages[stage];
         let layouts = [0, 1].map(|axis| &planned.axes[axis].classes[class[axis]]);
         let graph = program::graph(&self.plan, planned, layouts, job.derived)?;
         let compiled = job.runtime.compile(&graph, CompileOptions { optimise: true, threads: 1 });
-        // Another worker may have been faster: then this one goes.
         let compiled = compiled.map_err(|error| Error::runtime("compiling a window of the model", error))?;
-        Ok(slot.get_or_init(|| compiled))
+        Ok(Arc::clone(slot.insert(Arc::new(compiled))))
     }
 
     fn execute(

@@ -3,6 +3,7 @@
 //! This plugin is the edge of the engine underneath: its library, its memory, its threads, its errors. What a network
 //! means (layers, cuts, derivatives, batches) is the graph crate's; how it looks from outside, the crate's beside this one.
 
+mod arena;
 mod backend;
 mod error;
 mod library;

@@ -1,9 +1,11 @@
 //! [`whyglass_graph::Runtime`] on ONNX Runtime: a graph becomes a session, an execution one `Run`.
 //!
 //! What was measured decides here, once for the process: one thread pool that does not spin, shared by all sessions
-//! (pools that spin steal the cores from each other: several times slower with several sessions), static shapes, the
-//! highest optimisation level (its blocked layout is worth 2.7× on convolutions).
+//! (pools that spin steal the cores from each other: several times slower with several sessions), one arena that all
+//! sessions take their memory from, static shapes, the highest optimisation level (its blocked layout is worth 2.7× on
+//! convolutions).
 
+use crate::arena;
 use crate::library;
 use crate::value::{self, Lent};
 use crate::weights::{Weight, Weights};
@@ -105,6 +107,7 @@ fn load(path: &Path) -> Result<Environment, OrtError> {
         .with_logger(Arc::new(|_: LogLevel, _: &str, _: &str, _: &str, _: &str| {}))
         .build()?;
     environment.set_log_level(LogLevel::Fatal);
+    arena::register(&environment)?;
     Ok(environment)
 }
 
@@ -127,7 +130,7 @@ impl Runtime for OrtRuntime {
     fn compile(&self, graph: &Graph, options: CompileOptions) -> Result<Program, OrtError> {
         let written = whyglass_graph::write(graph)?;
         let mut weights = Vec::with_capacity(written.by_reference.len());
-        let mut builder = Session::builder(&self.environment)?;
+        let mut builder = Session::builder(&self.environment)?.with_env_allocators().map_err(engine)?;
         if options.optimise {
             builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(engine)?;
         } else {
