@@ -43,20 +43,36 @@ function coloured(layer: HTMLCanvasElement, scene: Scene, { values, width, heigh
   const context = layer.getContext("2d");
   if (!context) return;
   const pixels = context.createImageData(width, height);
+  const colours = coloursOf(scene);
+  const words = new Uint32Array(pixels.data.buffer);
   const { low, high } = scene.range;
+  const [least, most] = [scene.sign === "positive" ? 0 : -Infinity, scene.sign === "negative" ? 0 : Infinity];
+  const step = 255 / (high - low);
   for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? NaN;
-    const hidden = (scene.sign === "positive" && value < 0) || (scene.sign === "negative" && value > 0);
-    if (!Number.isFinite(value) || hidden) continue;
-    const position = Math.min(1, Math.max(0, (value - low) / (high - low)));
-    const weight = scene.diverging ? Math.abs(2 * position - 1) : position;
-    const at = 3 * Math.round(position * 255);
-    for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = scene.table[at + c] ?? 0;
-    const faint = scene.diverging ? Math.min(1, weight / 0.35) : 1;
-    const alpha = { map: 1, masked: Math.min(1, weight / 0.6), overlay: scene.opacity * faint }[scene.mode];
-    pixels.data[4 * i + 3] = Math.round(255 * alpha);
+    const value = values[i] as number;
+    if (!(value >= least && value <= most) || !Number.isFinite(value)) continue;
+    words[i] = colours[Math.round(Math.min(255, Math.max(0, (value - low) * step)))] as number;
   }
   context.putImageData(pixels, 0, 0);
+}
+
+/** What each of the scale's 256 steps looks like, as the four bytes of a pixel. */
+function coloursOf({ table, diverging, mode, opacity }: Scene): Uint32Array {
+  const bytes = new Uint8ClampedArray(1024);
+  for (let i = 0; i < 256; i++) {
+    const weight = diverging ? Math.abs((2 * i) / 255 - 1) : i / 255;
+    const faint = diverging ? smoothstep(weight / 0.35) : 1;
+    const alpha = { map: 1, masked: smoothstep(weight / 0.6), overlay: opacity * faint }[mode];
+    bytes.set(table.subarray(3 * i, 3 * i + 3), 4 * i);
+    bytes[4 * i + 3] = 255 * alpha;
+  }
+  return new Uint32Array(bytes.buffer);
+}
+
+/** From 0 to 1 as the shader's. */
+function smoothstep(position: number): number {
+  const t = Math.min(1, position);
+  return t * t * (3 - 2 * t);
 }
 
 function masked(

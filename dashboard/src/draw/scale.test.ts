@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { percentileOf, plain, rangeOf, roundUp, steady, ticks } from "./scale.ts";
+import { plain, rangeOf, roundUp, steady, ticks } from "./scale.ts";
 
 const map = (...values: number[]) => Float32Array.from(values);
 
@@ -26,11 +26,6 @@ test("a scale stays while values grow within it", () => {
 test("ends and ticks are round", () => {
   expect([0.0731, 1.01, 9.7, 230].map(roundUp)).toEqual([0.08, 1.25, 10, 250]);
   expect(ticks({ low: -3, high: 3 })).toEqual([-2, 0, 2]);
-});
-
-test("a percentile is the share of computed values at most as large", () => {
-  expect(percentileOf(map(1, 2, 3, 4, NaN), 3)).toBe(75);
-  expect(percentileOf(map(NaN), 3)).toBeNaN();
 });
 
 test("numbers have three digits and a real minus", () => {

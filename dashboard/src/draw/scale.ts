@@ -1,41 +1,32 @@
 //! The range of numbers that colours stand for, and the round numbers written beside them.
 
+import { finite, select } from "./order.ts";
+
 export interface Range {
   low: number;
   high: number;
 }
 
-/** Finite values in order: for ranks and percentiles. Kept as long as the values are. */
-const orders = new WeakMap<Float32Array, Float32Array>();
+/** The values at both ends, as many percent of all within them; kept as long as the values are. */
+const ends = new WeakMap<Float32Array, { clip: number; low: number; high: number }>();
 
-function ordered(values: Float32Array): Float32Array {
-  let order = orders.get(values);
-  if (!order) {
-    order = values.filter(Number.isFinite).sort();
-    orders.set(values, order);
-  }
-  return order;
-}
-
-/** The share of finite values that are at most `value`, in percent. */
-export function percentileOf(values: Float32Array, value: number): number {
-  const order = ordered(values);
-  let [low, high] = [0, order.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((order[middle] ?? 0) <= value) low = middle + 1;
-    else high = middle;
-  }
-  return order.length === 0 ? NaN : (100 * low) / order.length;
+function endsOf(values: Float32Array, clip: number): { low: number; high: number } | undefined {
+  const known = ends.get(values);
+  if (known?.clip === clip) return known;
+  const all = finite(values);
+  if (all.length === 0) return undefined;
+  const at = (percent: number) => select(all, Math.round((percent / 100) * (all.length - 1)));
+  const found = { clip, low: at(100 - clip), high: at(clip) };
+  ends.set(values, found);
+  return found;
 }
 
 /** The range of a map: symmetric about zero where it is signed, from zero where nothing is below it. The outermost values
  * beyond the percentile `clip` do not count. The ends are round, so that a growing map seldom changes them. */
 export function rangeOf(values: Float32Array, signed: boolean, clip: number): Range {
-  const order = ordered(values);
-  if (order.length === 0) return signed ? { low: -1, high: 1 } : { low: 0, high: 1 };
-  const at = (percent: number) => order[Math.min(order.length - 1, Math.round((percent / 100) * (order.length - 1)))] ?? 0;
-  const [low, high] = [at(100 - clip), at(clip)];
+  const found = endsOf(values, clip);
+  if (!found) return signed ? { low: -1, high: 1 } : { low: 0, high: 1 };
+  const { low, high } = found;
   if (signed) {
     const end = roundUp(Math.max(Math.abs(low), Math.abs(high))) || 1;
     return { low: -end, high: end };

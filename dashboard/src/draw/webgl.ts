@@ -7,10 +7,26 @@ const MODES: Record<Mode, number> = { overlay: 0, map: 1, masked: 2 };
 const SIGNS: Record<Sign, number> = { both: 0, positive: 1, negative: 2 };
 const UNITS = ["base", "map", "before", "colours"] as const;
 
-/** A painter on `canvas`; undefined where there is no WebGL 2. */
+/** Names under which processors stand in for graphics cards. */
+const STAND_INS = /SwiftShader|llvmpipe|softpipe|Basic Render|Software/i;
+let hasCard: boolean | undefined;
+
+/** A painter on `canvas`; undefined where there is no WebGL 2, or no graphics card behind it: a shader that a processor runs
+ * for each pixel of the screen takes several times as long as colouring a map once. */
 export function webglPainter(canvas: HTMLCanvasElement): Painter | undefined {
-  const gl = canvas.getContext("webgl2", { alpha: true, premultipliedAlpha: true, antialias: false });
+  // Looked at on another canvas: one that was asked for WebGL paints in no other way any more.
+  hasCard ??= looksLikeCard(document.createElement("canvas"));
+  const gl = hasCard ? canvas.getContext("webgl2", { alpha: true, premultipliedAlpha: true, antialias: false }) : null;
   return gl ? new WebglPainter(gl) : undefined;
+}
+
+function looksLikeCard(canvas: HTMLCanvasElement): boolean {
+  const gl = canvas.getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  if (!gl) return false;
+  const told = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(told ? told.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return !STAND_INS.test(name);
 }
 
 class WebglPainter implements Painter {
