@@ -11,18 +11,22 @@ export function canvasPainter(canvas: HTMLCanvasElement): Painter {
       if (!context) return;
       const frame = frameOf(scene, width, height);
       context.clearRect(0, 0, width, height);
-      const showsPicture = !(scene.map && scene.mode === "map");
-      if (scene.base && showsPicture) {
-        context.globalAlpha = scene.map ? (scene.mode === "masked" ? 0.08 : 0.4) : 1;
-        context.drawImage(scene.base, frame.x, frame.y, frame.width, frame.height);
-      }
-      context.globalAlpha = 1;
-      if (!scene.map) return;
       const { placement: place } = scene;
       const scale = frame.width / scene.width;
       const seen = [frame.x + place.x * scale, frame.y + place.y * scale, place.width * scale, place.height * scale] as const;
-      if (scene.base && scene.mode === "overlay") {
-        context.drawImage(scene.base, place.x, place.y, place.width, place.height, ...seen);
+      const picture = (alpha: number, part: boolean) => {
+        if (!scene.base) return;
+        context.globalAlpha = alpha;
+        if (part) context.drawImage(scene.base, place.x, place.y, place.width, place.height, ...seen);
+        else context.drawImage(scene.base, frame.x, frame.y, frame.width, frame.height);
+        context.globalAlpha = 1;
+      };
+      if (!scene.map) return picture(1, false);
+      if (scene.mode === "overlay") {
+        picture(0.4, false);
+        picture(1, true);
+      } else if (scene.mode === "masked") {
+        picture(0.08, true);
       }
       coloured(layer, scene, scene.map);
       context.imageSmoothingEnabled = scene.smooth;
