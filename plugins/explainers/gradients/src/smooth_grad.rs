@@ -10,8 +10,9 @@
 //!
 //! As `saliency`, with less flicker: bright pixels are those to which the class answers not only in this very
 //! picture, but in pictures close to it. The standard error (`map-standard-error`) says how much of what you see is
-//! still noise; more `samples` halve it at four times their number. `squared` is what ranks pixels best; `variance`
-//! shows where the answer to a change depends on the noise.
+//! still noise; more `samples` halve it at four times their number. Under `abs-max` it is that of the least certain
+//! channel, since which one is the largest is uncertain too. `squared` is what ranks pixels best; `variance` shows where
+//! the answer to a change depends on the noise.
 //!
 //! # How it misleads
 //!
@@ -112,8 +113,9 @@ impl Running {
             let values = [red[cell], green[cell], blue[cell]];
             let errors = [red_error[cell], green_error[cell], blue_error[cell]];
             if self.reduce == Reduce::AbsMax {
-                let largest = (1..3).fold(0, |best, c| if values[c].abs() > values[best].abs() { c } else { best });
-                (values[largest].abs(), errors[largest])
+                // Another channel may be the largest in truth: no further off than the least certain of them.
+                let largest = values.map(f32::abs).into_iter().fold(0.0, f32::max);
+                (largest, errors.into_iter().fold(0.0, f32::max))
             } else {
                 // Variances of three channels that vary together: no further off than all their errors at once.
                 (values.iter().sum(), errors.iter().sum())
