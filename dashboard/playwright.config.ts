@@ -17,7 +17,7 @@ export default defineConfig({
     actionTimeout: 15_000,
     launchOptions: {
       ...(process.env.CHROMIUM && { executablePath: process.env.CHROMIUM }),
-      // A machine without a graphics card has WebGL 2 all the same; a container has no sandbox to give.
+      // WebGL 2 on the processor, for painters.spec.ts; the page takes it for no graphics card. A container has no sandbox to give.
       args: ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"],
     },
   },

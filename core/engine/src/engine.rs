@@ -51,7 +51,7 @@ impl std::fmt::Debug for Engine {
 
 impl Engine {
     /// Loads every plugin and finds every model. A plugin that cannot be used is listed as refused; it fails nothing.
-    /// The whole process has few heaps from then on, where the C library is glibc.
+    /// The whole process has few heaps from then on, where the C library is glibc; to be called before it has many threads.
     ///
     /// # Errors
     /// NO_THREAD, NO_RANDOMNESS: the machine is out of the most basic things.

@@ -2,17 +2,15 @@
 //! new thread: what finished runs keep then lies scattered over all of them, between what they have freed, and the
 //! process grows by several times what it holds.
 
-/// One heap per computing thread, from now on, and at least two. It also holds for plugins and the engines under them, which use the same library.
+/// One heap per computing thread, and at least two, unless there are more than eight for each core's worth already: to be
+/// said before many threads are. It also holds for plugins and the engines under them, which use the same library.
 /// Elsewhere than on glibc there is nothing to say.
 pub(crate) fn one_per(threads: u32) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         let most = i32::try_from(threads.max(2)).unwrap_or(i32::MAX);
-        // SAFETY: takes two numbers, and may be called at any time from any thread.
-        let accepted = unsafe { libc::mallopt(libc::M_ARENA_MAX, most) };
-        if accepted == 0 {
-            tracing::warn!("the C library does not limit the number of its heaps");
-        }
+        // SAFETY: stores one number, under the library's own lock; whoever reads it meanwhile sees the old or the new.
+        unsafe { libc::mallopt(libc::M_ARENA_MAX, most) };
     }
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     let _ = threads;

@@ -6,7 +6,9 @@ import { type Grid, type Painter, type Scene, frameOf } from "./scene.ts";
 export function canvasPainter(canvas: HTMLCanvasElement): Painter {
   const context = canvas.getContext("2d");
   const layer = document.createElement("canvas");
+  const cut = document.createElement("canvas");
   return {
+    fades: false,
     paint(scene, width, height) {
       if (!context) return;
       const frame = frameOf(scene, width, height);
@@ -16,6 +18,7 @@ export function canvasPainter(canvas: HTMLCanvasElement): Painter {
       const seen = [frame.x + place.x * scale, frame.y + place.y * scale, place.width * scale, place.height * scale] as const;
       const picture = (alpha: number, part: boolean) => {
         if (!scene.base) return;
+        context.imageSmoothingEnabled = true;
         context.globalAlpha = alpha;
         if (part) context.drawImage(scene.base, place.x, place.y, place.width, place.height, ...seen);
         else context.drawImage(scene.base, frame.x, frame.y, frame.width, frame.height);
@@ -25,15 +28,18 @@ export function canvasPainter(canvas: HTMLCanvasElement): Painter {
       if (scene.mode === "overlay") {
         picture(0.4, false);
         picture(1, true);
-      } else if (scene.mode === "masked") {
-        picture(0.08, true);
+      } else {
+        // As much of it as the shader leaves where a map is not computed yet, and where a mask lets nothing through.
+        picture(scene.mode === "map" ? 0.12 : 0.08, true);
       }
       coloured(layer, scene, scene.map);
       context.imageSmoothingEnabled = scene.smooth;
       if (scene.mode !== "masked") {
         context.drawImage(layer, ...seen);
       } else if (scene.base) {
-        masked(context, scene.base, layer, scene, seen);
+        Object.assign(cut, { width, height });
+        masked(cut, scene.base, layer, scene, seen);
+        context.drawImage(cut, 0, 0);
       }
     },
     dispose() {},
@@ -79,21 +85,19 @@ function smoothstep(position: number): number {
   return t * t * (3 - 2 * t);
 }
 
+/** The picture where the mask lets it through, on a canvas as large as the one that is painted. */
 function masked(
-  context: CanvasRenderingContext2D,
+  cut: HTMLCanvasElement,
   base: ImageBitmap,
   mask: HTMLCanvasElement,
   { placement: place, smooth }: Scene,
   seen: readonly [number, number, number, number],
 ): void {
-  const cut = document.createElement("canvas");
-  cut.width = Math.max(1, Math.round(seen[2]));
-  cut.height = Math.max(1, Math.round(seen[3]));
   const drawing = cut.getContext("2d");
   if (!drawing) return;
   drawing.imageSmoothingEnabled = smooth;
-  drawing.drawImage(mask, 0, 0, cut.width, cut.height);
+  drawing.drawImage(mask, ...seen);
+  drawing.imageSmoothingEnabled = true;
   drawing.globalCompositeOperation = "source-in";
-  drawing.drawImage(base, place.x, place.y, place.width, place.height, 0, 0, cut.width, cut.height);
-  context.drawImage(cut, ...seen);
+  drawing.drawImage(base, place.x, place.y, place.width, place.height, ...seen);
 }

@@ -12,6 +12,12 @@ test("every rank of numbers in disorder is what sorting would give", () => {
   expect(select(map(2, 2, 2, 2), 1)).toBe(2);
 });
 
+test("an order that is bad for the pivots is no worse than sorting", () => {
+  const values = Float32Array.from({ length: 50176 }, (_, i) => -Math.abs(i - 25088));
+  const sorted = values.slice().sort();
+  for (const rank of [0, 50, 25000, 50125, 50175]) expect(select(values.slice(), rank)).toBe(sorted[rank]);
+});
+
 test("what was not computed does not count", () => {
   expect(finite(map(1, NaN, Infinity, -2))).toEqual(map(1, -2));
   expect(mean(map(1, 3))).toBe(2);

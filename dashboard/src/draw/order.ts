@@ -27,11 +27,18 @@ export function percentileOf(values: Float32Array, value: number): number {
   return (100 * below) / all;
 }
 
+/** Rounds of selection after which what is left is sorted: some orders, a band across a map, would take very many. */
+const ROUNDS = 40;
+
 /** The value with `rank` others before it in order (Hoare's selection). All are finite; their order is lost. */
 export function select(values: Float32Array, rank: number): number {
   const at = (i: number) => values[i] as number;
   let [first, last] = [0, values.length - 1];
-  while (first < last) {
+  for (let round = 0; first < last; round++) {
+    if (round === ROUNDS) {
+      values.subarray(first, last + 1).sort();
+      break;
+    }
     const pivot = at((first + last) >> 1);
     let [low, high] = [first, last];
     while (low <= high) {

@@ -49,6 +49,8 @@ export interface Scene {
 }
 
 export interface Painter {
+  /** Whether it takes notice of what was there before. */
+  readonly fades: boolean;
   /** Paints onto a canvas of this many pixels. */
   paint(scene: Scene, width: number, height: number): void;
   dispose(): void;

@@ -30,6 +30,7 @@ function looksLikeCard(canvas: HTMLCanvasElement): boolean {
 }
 
 class WebglPainter implements Painter {
+  readonly fades = true;
   private program!: WebGLProgram;
   private textures!: WebGLTexture[];
   /** What each texture holds, so that nothing is sent twice. */

