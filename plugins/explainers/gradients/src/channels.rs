@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use whyglass_sdk::json::{ArtifactDescriptor, ArtifactKind, MapMeta};
-use whyglass_sdk::{Call, Error, Model, Request, Result, Rule, TensorView};
+use whyglass_sdk::{Call, Model, Request, Result, Rule, TensorView};
 
 use crate::gradient::gradients;
 
