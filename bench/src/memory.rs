@@ -5,10 +5,11 @@ use crate::report::Report;
 use anyhow::{Context, Result};
 use serde_json::json;
 
+/// How often it is looked at.
 const EVERY: usize = 100;
 
 pub(crate) fn measure(ours: &Ours, runs: usize, report: &mut Report) -> Result<()> {
-    let mut resident_after = Vec::new();
+    let (mut first, mut last) = (0.0, 0.0);
     for index in 0..runs {
         // Nine cheap gradients and a short sweep, so that both verbs and both kinds of events are exercised.
         let spec = if index % 10 == 9 {
@@ -18,11 +19,13 @@ pub(crate) fn measure(ours: &Ours, runs: usize, report: &mut Report) -> Result<(
         };
         ours.run(spec, |_| ())?;
         if (index + 1) % EVERY == 0 {
-            resident_after.push(resident()?);
-            eprintln!("{} explanations: {:.1} MiB", index + 1, resident_after[resident_after.len() - 1]);
+            last = resident()?;
+            if index + 1 == EVERY {
+                first = last;
+            }
+            eprintln!("{} explanations: {last:.1} MiB", index + 1);
         }
     }
-    let (first, last) = (resident_after[0], resident_after[resident_after.len() - 1]);
     report.figure(&format!("resident memory after {EVERY} explanations (MiB)"), first);
     report.figure(&format!("resident memory after {runs} explanations (MiB)"), last);
     report.figure("growth (%)", (last / first - 1.0) * 100.0);

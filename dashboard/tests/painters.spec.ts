@@ -1,4 +1,4 @@
-//! The two ways in which maps are painted: on a graphics card, and without one. Both show the same.
+//! The two ways in which maps are painted: on a graphics card, and without one. Both show a finished map alike.
 
 import { type Browser, type BrowserContext, type Page } from "@playwright/test";
 import { expect, newestRun, quiet, test } from "./support.ts";

@@ -2,9 +2,9 @@
 //! new thread: what finished runs keep then lies scattered over all of them, between what they have freed, and the
 //! process grows by several times what it holds.
 
-/// One heap per computing thread, and at least two, unless there are more than eight for each core's worth already: to be
-/// said before many threads are. It also holds for plugins and the engines under them, which use the same library.
-/// Elsewhere than on glibc there is nothing to say.
+/// At most one heap per computing thread from now on, and at least two; heaps that are there already stay, so that this is
+/// to be said before there are many threads. It holds for plugins and the engines under them, too, which use the same
+/// library. Elsewhere than on glibc nothing happens.
 pub(crate) fn one_per(threads: u32) {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

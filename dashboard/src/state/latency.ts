@@ -1,4 +1,4 @@
-//! How long frames take from their arrival until the page has handed them to the screen, for the browser's own tools: User
+//! How long frames take from their arrival until the page has handed them to the compositor, for the browser's own tools: User
 //! Timing, "whyglass.frame". A map that fades in counts from its first step.
 
 const NAME = "whyglass.frame";
