@@ -213,6 +213,10 @@ typedef struct WgOcclude {
    * WG_UNIMPLEMENTED before anything was put: nothing would be gained for this query, use run. */
   WgStatus (*occlude)(void *self, const WgCall *, const WgOcclusion *, void *ctx,
                       WgStatus (*put)(void *ctx, size_t first, const WgTensor *rows));
+  /* [concurrent] NULL: it does not say. Calls put from the calling thread with one line after the other, for people: how
+   * occlude would answer this query; computes nothing. WG_UNIMPLEMENTED, with the reason as its message: nothing would
+   * be gained. */
+  WgStatus (*plan)(void *self, const WgCall *, const WgOcclusion *, void *ctx, void (*put)(void *ctx, WgStr line));
 } WgOcclude;
 
 /* Loads model files. The table lives as long as the process. */

@@ -31,7 +31,7 @@ mod lp64 {
     layout!(WgModel, size 56: struct_size @ 0, self_ @ 8, descriptor @ 16, run @ 32, vjp @ 40, extension @ 48);
     layout!(WgRect, size 16: top @ 0, left @ 4, bottom @ 8, right @ 12);
     layout!(WgOcclusion, size 88: struct_size @ 0, picture @ 8, fill @ 32, rects @ 56, n_rects @ 64, fetch @ 72);
-    layout!(WgOcclude, size 16: struct_size @ 0, occlude @ 8);
+    layout!(WgOcclude, size 24: struct_size @ 0, occlude @ 8, plan @ 16);
     layout!(WgBackend, size 56: struct_size @ 0, id @ 8, descriptor @ 24, load @ 40, unload @ 48);
     layout!(WgImages, size 56: struct_size @ 0, ctx @ 8, count @ 16, descriptor @ 24, get @ 40, label @ 48);
     layout!(WgRequest, size 48: struct_size @ 0, images @ 8, target @ 16, seed @ 24, inputs @ 32, n_inputs @ 40);

@@ -211,6 +211,9 @@ pub struct WgOcclusion {
 /// Receives the values of some rectangles, from number `first` on.
 pub type PutRows = unsafe extern "C" fn(ctx: *mut c_void, first: usize, rows: *const WgTensor) -> WgStatus;
 
+/// Receives one line of a plan, which is lent until it returns.
+pub type PutLine = unsafe extern "C" fn(ctx: *mut c_void, line: WgStr);
+
 /// The extension [`OCCLUDE`](crate::OCCLUDE) of a model.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -223,6 +226,15 @@ pub struct WgOcclude {
             occlusion: *const WgOcclusion,
             ctx: *mut c_void,
             put: Option<PutRows>,
+        ) -> WgStatus,
+    >,
+    pub plan: Option<
+        unsafe extern "C" fn(
+            self_: *mut c_void,
+            call: *const WgCall,
+            occlusion: *const WgOcclusion,
+            ctx: *mut c_void,
+            put: Option<PutLine>,
         ) -> WgStatus,
     >,
 }

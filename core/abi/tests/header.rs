@@ -52,7 +52,7 @@ fn layouts() -> Layouts {
         WgModel { struct_size, self_, descriptor, run, vjp, extension }
         WgRect { top, left, bottom, right }
         WgOcclusion { struct_size, picture, fill, rects, n_rects, fetch }
-        WgOcclude { struct_size, occlude }
+        WgOcclude { struct_size, occlude, plan }
         WgBackend { struct_size, id, descriptor, load, unload }
         WgImages { struct_size, ctx, count, descriptor, get, label }
         WgRequest { struct_size, images, target, seed, inputs, n_inputs }

@@ -61,6 +61,8 @@ pub struct Limits {
     pub artifact_bytes: usize,
     /// Bytes of events that a run keeps for watchers that come late or resume.
     pub log_bytes: usize,
+    /// Finished runs that are kept; the oldest go first.
+    pub results: usize,
     /// Bytes of finished runs that are kept; the oldest go first.
     pub result_bytes: usize,
     /// How long a finished run is kept.
@@ -89,6 +91,7 @@ impl Default for Limits {
             event_bytes_hard: 1 << 20,
             artifact_bytes: 64 << 20,
             log_bytes: 8 << 20,
+            results: 10_000,
             result_bytes: 1 << 30,
             result_age: Duration::from_secs(3600),
             run_duration: Duration::from_secs(3600),

@@ -18,7 +18,7 @@ use crate::runs::clock::Clock;
 use crate::runs::ending::Cause;
 use crate::runs::event::ArtifactState;
 use crate::runs::execute::execute;
-use crate::runs::run::{NewRun, Run};
+use crate::runs::run::{NewRun, Occasion, Run};
 use crate::runs::scheduler::{Execute, Scheduler};
 use crate::runs::spec::{Action, CreateOptions, ImageSource, RunSpec};
 use crate::runs::store::Store;
@@ -234,7 +234,7 @@ impl Engine {
         })?;
         if let Some(deadline) = options.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            runs.iter().for_each(|run| run.after(left, |run| run.cancel(Cause::Deadline)));
+            runs.iter().for_each(|run| run.after(left, Occasion::Deadline, |run| run.cancel(Cause::Deadline)));
         }
         Ok(runs.iter().map(|run| run.name.to_string()).collect())
     }
@@ -253,13 +253,13 @@ impl Engine {
                 scheduler.forget(run);
             }
             let Some(kept_by) = store.upgrade() else { return };
-            kept_by.enforce(run.limits.result_bytes);
-            let store = store.clone();
-            run.after(run.limits.result_age, move |run| {
+            let (store, number) = (store.clone(), run.number);
+            let expiry = run.clock.after(run.limits.result_age, move || {
                 if let Some(store) = store.upgrade() {
-                    store.remove(run);
+                    store.remove(number);
                 }
             });
+            kept_by.keep(run, expiry);
         };
         Run::new(NewRun {
             name: name.into(),

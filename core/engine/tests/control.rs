@@ -279,6 +279,14 @@ fn finished_runs_are_kept_for_a_while_and_within_a_number_of_bytes() {
     let kept = fake.engine.runs(None).len();
     assert!((1..=9).contains(&kept), "{kept} results kept");
     assert!(fake.engine.run(&runs[19]).is_ok(), "the newest is among them");
+
+    let fake = engine(Limits { results: 3, ..Limits::default() });
+    for _ in 0..5 {
+        let run = fake.create(spec("sweep", json!({})));
+        fake.events(&run, 0);
+        assert!(fake.engine.run(&run).is_ok(), "the newest is kept");
+    }
+    assert_eq!(fake.engine.runs(None).len(), 3);
 }
 
 #[test]

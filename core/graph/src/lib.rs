@@ -86,6 +86,7 @@ pub mod reference;
 mod roles;
 pub mod runtime;
 mod simplify;
+mod slot;
 mod specialise;
 pub mod tensor;
 mod tokens;

@@ -117,6 +117,15 @@ pub trait Model: Send + Sync {
         Err(Error::unimplemented("this model computes each picture whole"))
     }
 
+    /// How [`Model::occlude`] would answer, a line per step, for people. Computes nothing.
+    ///
+    /// # Errors
+    /// As [`Model::occlude`]; `UNIMPLEMENTED` says why nothing would be gained.
+    fn occlusion_plan(&self, call: &Call<'_>, occlusion: &Occlusion<'_>) -> Result<Vec<String>> {
+        let _ = (call, occlusion);
+        Err(Error::unimplemented("this model does not say how it would compute a sweep"))
+    }
+
     /// Whether [`Model::occlude`] is implemented.
     fn has_occlude(&self) -> bool {
         false

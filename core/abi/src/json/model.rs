@@ -30,6 +30,9 @@ pub struct LoadOptions {
     /// Threads that the model may use when a call does not say: 0 is one per core.
     pub threads: u32,
     pub device: Option<String>,
+    /// How many digits products are computed with: `float32`, or what the back end has besides. `None`: `float32`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
     /// Where there are some, the model has these classes instead, and `other` for what is in none of them: the logit of a
     /// group is its log-odds, log Σ exp z over it less log Σ exp z over the rest.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -7,12 +7,11 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use whyglass_abi::safe::OwnedTensor;
 use whyglass_abi::{
-    WG_CANCELLED, WG_FAILED_PRECONDITION, WG_INTERNAL, WG_OK, WG_PANIC, WgCall, WgModel, WgOwned, WgStatus,
+    WG_CANCELLED, WG_FAILED_PRECONDITION, WG_INTERNAL, WG_OK, WG_PANIC, WgCall, WgModel, WgOcclude, WgOwned, WgStatus,
 };
 use whyglass_imaging::Fit;
 
 use super::ModelInfo;
-use super::occlude::Occlude;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::gate::{Gate, Inside};
@@ -35,7 +34,7 @@ pub struct LoadedModel {
     pub(super) backend: Arc<Backend>,
     pub(super) table: WgModel,
     /// What it has beside its table.
-    pub(super) occlude: Option<Occlude>,
+    pub(super) occlude: Option<WgOcclude>,
     pub(super) disabled: Mutex<Option<String>>,
     /// As many calls at a time as the descriptor allows.
     pub(super) calls: Arc<Gate>,

@@ -1,5 +1,5 @@
 //! The extension `whyglass.model.occlude/1` in front of the back end's: rows are counted as they come, and between them
-//! the call can be paused and cancelled, as between calls of `run`.
+//! the call can be paused and cancelled, as between calls of `run`. And what the back end says of its plan, for people.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -9,22 +9,20 @@ use std::time::Instant;
 use whyglass_abi::safe::{TensorRef, slice_from, str_from, table_from};
 use whyglass_abi::{
     PutRows, WG_CANCELLED, WG_F32, WG_INTERNAL, WG_INVALID_ARGUMENT, WG_OK, WG_UNIMPLEMENTED, WgCall, WgModel,
-    WgOcclude, WgOcclusion, WgStatus, WgTensor,
+    WgOcclude, WgOcclusion, WgRect, WgStatus, WgStr, WgTensor,
 };
 
+use super::loaded::LoadedModel;
 use super::proxy::{behind, invalid};
-use crate::call::Call;
-use crate::error::{Error, Result};
-
-/// A back end's function, which lives as long as the process.
-pub(super) type Occlude =
-    unsafe extern "C" fn(*mut c_void, *const WgCall, *const WgOcclusion, *mut c_void, Option<PutRows>) -> WgStatus;
+use crate::call::{Call, Silent};
+use crate::error::{Code, Error, Result};
 
 /// The most rectangles of one call.
 const MOST: usize = 1 << 24;
 
 /// What a technique is handed.
-pub(super) static TABLE: WgOcclude = WgOcclude { struct_size: size_of::<WgOcclude>(), occlude: Some(occlude) };
+pub(super) static TABLE: WgOcclude =
+    WgOcclude { struct_size: size_of::<WgOcclude>(), occlude: Some(occlude), plan: None };
 
 /// One call under way.
 struct Counter<'a> {
@@ -59,7 +57,7 @@ unsafe extern "C" fn occlude(
         Err(error) => return proxy.refuse(error),
     };
     let (model, call) = (&proxy.model, &proxy.call);
-    let Some(function) = model.occlude else { return WG_UNIMPLEMENTED };
+    let Some(function) = model.occlude.and_then(|table| table.occlude) else { return WG_UNIMPLEMENTED };
     let since = Cell::new(Instant::now());
     let mut counter = Counter { call, ctx, put, since: &since, received: 0, wanted, fault: false };
     let status = model.invoke_by(call, 0, &mut [], &since, |table, model_call, _| {
@@ -128,10 +126,65 @@ unsafe extern "C" fn receive(ctx: *mut c_void, first: usize, rows: *const WgTens
     status
 }
 
-/// The back end's function, where the model has this extension. Asked once, while the model is being loaded: its table is
+/// The back end's functions, where the model has this extension. Asked once, while the model is being loaded: its table is
 /// not there any more when a technique that hears nothing asks after the end.
-pub(super) fn find(model: &WgModel) -> Option<Occlude> {
-    let id = whyglass_abi::WgStr::new(whyglass_abi::OCCLUDE);
+pub(super) fn find(model: &WgModel) -> Option<WgOcclude> {
+    let id = WgStr::new(whyglass_abi::OCCLUDE);
     // SAFETY: the back end's own function; the table that it returns lives as long as the model.
-    unsafe { table_from(model.extension?(model.self_, id).cast::<WgOcclude>()) }.ok()?.occlude
+    unsafe { table_from(model.extension?(model.self_, id).cast::<WgOcclude>()) }.ok().copied()
+}
+
+impl LoadedModel {
+    /// How a sweep of `window`×`window` pixels every `stride` pixels over a picture of the model's size would be computed
+    /// when only what changes is: a line per step, for people.
+    ///
+    /// # Errors
+    /// UNIMPLEMENTED with the reason where every window is computed whole.
+    pub fn occlusion_plan(&self, window: usize, stride: usize) -> Result<Vec<String>> {
+        let whole = |why: &str| Error::new(Code::Unimplemented, "COMPUTED_WHOLE", why.to_owned());
+        let Some(plan) = self.occlude.and_then(|table| table.plan) else {
+            return Err(whole("this back end computes each picture whole"));
+        };
+        let [height, width] = self.input();
+        if !(1..=window).contains(&stride) || window > height.min(width) {
+            let message =
+                format!("windows of {window} pixels every {stride}, of {height}×{width}: give 1 ≤ stride ≤ window");
+            return Err(Error::invalid("window", "INVALID_WINDOW", message));
+        }
+        let spans =
+            |length: usize| (0..(length - window).div_ceil(stride) + 1).map(move |n| (n * stride).min(length - window));
+        let rects: Vec<WgRect> = spans(height)
+            .flat_map(|top| spans(width).map(move |left| [top, left, top + window, left + window].map(|at| at as u32)))
+            .map(|[top, left, bottom, right]| WgRect { top, left, bottom, right })
+            .collect();
+        let (shape, mut pixels) = ([1, 3, height as i64, width as i64], vec![0.0_f32; 3 * height * width]);
+        let picture = WgTensor { data: pixels.as_mut_ptr().cast(), shape: shape.as_ptr(), rank: 4, dtype: WG_F32 };
+        let query = WgOcclusion {
+            struct_size: size_of::<WgOcclusion>(),
+            picture,
+            fill: picture,
+            rects: rects.as_ptr(),
+            n_rects: rects.len(),
+            fetch: WgStr::new("logits"),
+        };
+        let call = Call::new(Silent::new(self.name()), 1);
+        let mut lines: Vec<String> = Vec::new();
+        let status = self.invoke(&call, 0, &mut [], |table, model_call, _| {
+            let ctx = (&raw mut lines).cast::<c_void>();
+            // SAFETY: the back end's own table; everything lent lives until it returns, and `line` takes `ctx` for what it is.
+            unsafe { plan(table.self_, model_call, &raw const query, ctx, Some(line)) }
+        });
+        match status {
+            WG_OK => Ok(lines),
+            WG_UNIMPLEMENTED => Err(whole(&call.failure(status, "the plan").message)),
+            status => Err(call.failure(status, &format!("the model '{}'", self.name()))),
+        }
+    }
+}
+
+unsafe extern "C" fn line(ctx: *mut c_void, line: WgStr) {
+    // SAFETY: the context that `occlusion_plan` has given away, from the thread that waits in it.
+    let Some(lines) = (unsafe { ctx.cast::<Vec<String>>().as_mut() }) else { return };
+    // SAFETY: the model lends the line until this returns.
+    lines.extend(unsafe { str_from(line) }.ok().map(str::to_owned));
 }

@@ -18,6 +18,8 @@ pub(super) struct ModelToml {
     pub labels: Option<String>,
     pub feature_layer: Option<String>,
     pub device: Option<String>,
+    /// `float32` if nothing is said; `tf32` and `bf16` where the back end has them.
+    pub precision: Option<String>,
     /// The id of a back end, or "auto": whichever reads the file and has the device.
     pub backend: Option<String>,
     pub licence: String,
@@ -100,6 +102,7 @@ impl ModelToml {
             source: text(self.source, base.source),
             feature_layer: self.feature_layer.or(base.feature_layer),
             device: self.device.or(base.device),
+            precision: self.precision.or(base.precision),
             backend: self.backend.or(base.backend),
             extends: self.extends,
             classes: self.classes,
@@ -115,8 +118,8 @@ impl ModelToml {
             _ => return Err("input: give both width and height, or neither".to_owned()),
         };
         let feature_layer = self.feature_layer.clone();
-        let (normalize, device) = (self.normalize, self.device.clone());
-        Ok(LoadOptions { input, normalize, feature_layer, threads: 0, device, groups: Vec::new() })
+        let (normalize, device, precision) = (self.normalize, self.device.clone(), self.precision.clone());
+        Ok(LoadOptions { input, normalize, feature_layer, threads: 0, device, precision, groups: Vec::new() })
     }
 
     /// How a picture becomes the input.

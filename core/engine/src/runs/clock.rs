@@ -4,7 +4,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::timer::Timer;
+use super::timer::{Appointment, Timer};
 
 #[derive(Clone)]
 pub(crate) struct Clock(Weak<Timer>);
@@ -14,11 +14,9 @@ impl Clock {
         Self(Arc::downgrade(timer))
     }
 
-    /// Runs `job` after `time` on the timer's thread, if the engine is still there.
-    pub(crate) fn after(&self, time: Duration, job: impl FnOnce() + Send + 'static) {
-        // A time that no clock can tell never comes.
-        if let (Some(timer), Some(at)) = (self.0.upgrade(), Instant::now().checked_add(time)) {
-            timer.at(at, job);
-        }
+    /// Runs `job` after `time` on the timer's thread, if the engine and the appointment are still there. `None`: it never
+    /// comes, since no clock can tell that time or the engine has gone.
+    pub(crate) fn after(&self, time: Duration, job: impl FnOnce() + Send + 'static) -> Option<Appointment> {
+        Some(self.0.upgrade()?.at(Instant::now().checked_add(time)?, job))
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::ending::Cause;
 use super::event::{EventKind, RunState};
-use super::run::{Inner, Run};
+use super::run::{Inner, Occasion, Run};
 use super::spec::Action;
 use crate::error::{Error, Result};
 use crate::params;
@@ -39,7 +39,7 @@ impl Run {
         inner.pauses += 1;
         let pauses = inner.pauses;
         drop(inner);
-        self.after(self.limits.pause, move |run| {
+        self.after(self.limits.pause, Occasion::Pause, move |run| {
             let inner = run.lock();
             let still = inner.state == RunState::Paused && inner.pauses == pauses;
             drop(inner);

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::event::{ArtifactReference, EventKind, Finished, Outcome, RunState};
 use super::manifest;
-use super::run::Run;
+use super::run::{Occasion, Run};
 use crate::error::{Code, Error, Result};
 
 /// Why a run ends before its technique does.
@@ -55,7 +55,7 @@ impl Run {
             return;
         }
         drop(inner);
-        self.after(self.limits.unresponsive, |run| run.give_up());
+        self.after(self.limits.unresponsive, Occasion::Unresponsive, |run| run.give_up());
     }
 
     /// The technique was asked to end and has not: the run is finished without it.
@@ -157,6 +157,8 @@ impl Run {
         inner.subject = None;
         self.push(&mut inner, EventKind::Finished(finished));
         drop(inner);
+        let over = std::mem::take(&mut *self.appointments.lock());
+        drop(over);
         if let Some(this) = self.this.upgrade() {
             (self.on_finished)(&this);
         }

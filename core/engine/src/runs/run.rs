@@ -16,6 +16,7 @@ use super::event::{ArtifactState, EventKind, Finished, Progress, RunEvent, RunSt
 use super::images::Subject;
 use super::log::Log;
 use super::spec::ImageSource;
+use super::timer::Appointment;
 use super::{RunInfo, clock::Clock, picture};
 use crate::config::Limits;
 use crate::error::{Code, Error, Result};
@@ -25,6 +26,21 @@ pub(crate) type Signal = event_listener::Event;
 
 /// Called when a run has finished, outside of its lock.
 pub(crate) type OnFinished = Box<dyn Fn(&Arc<Run>) + Send + Sync>;
+
+/// What a run has an appointment for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Occasion {
+    /// The request's time is over.
+    Deadline,
+    /// The run has run for as long as it may.
+    Duration,
+    /// It is paused for too long.
+    Pause,
+    /// Nobody has watched for long.
+    Linger,
+    /// Its technique has not ended when it was asked to.
+    Unresponsive,
+}
 
 pub(crate) struct Run {
     pub(super) this: std::sync::Weak<Run>,
@@ -47,6 +63,8 @@ pub(crate) struct Run {
     pub(super) evaluations: AtomicU64,
     pub(super) model_nanos: AtomicU64,
     pub(super) in_model: AtomicU32,
+    /// Called off when it finishes.
+    pub(super) appointments: Mutex<BTreeMap<Occasion, Appointment>>,
     pub(super) inner: Mutex<Inner>,
 }
 
@@ -137,18 +155,21 @@ impl Run {
             evaluations: AtomicU64::new(0),
             model_nanos: AtomicU64::new(0),
             in_model: AtomicU32::new(0),
+            appointments: Mutex::default(),
             inner: Mutex::new(inner),
         })
     }
 
-    /// Calls `job` after `time`, if the run is still there.
-    pub(crate) fn after(&self, time: Duration, job: impl FnOnce(&Arc<Self>) + Send + 'static) {
+    /// Calls `job` after `time`, if the run is not over by then; it takes the place of an earlier job of that occasion.
+    pub(crate) fn after(&self, time: Duration, on: Occasion, job: impl FnOnce(&Arc<Self>) + Send + 'static) {
         let this = self.this.clone();
-        self.clock.after(time, move || {
+        let appointment = self.clock.after(time, move || {
             if let Some(run) = this.upgrade() {
                 job(&run);
             }
         });
+        let before = appointment.and_then(|appointment| self.appointments.lock().insert(on, appointment));
+        drop(before);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -188,7 +209,7 @@ impl Run {
         inner.threads = threads;
         let subject = inner.subject.clone();
         drop(inner);
-        self.after(self.spec.max_duration, |run| run.cancel(Cause::Deadline));
+        self.after(self.spec.max_duration, Occasion::Duration, |run| run.cancel(Cause::Deadline));
         subject
     }
 
@@ -215,10 +236,6 @@ impl Run {
             inner.notices.push((reason.clone(), message.clone()));
             self.push(inner, EventKind::Notice { reason, message });
         }
-    }
-
-    pub(crate) fn is_finished(&self) -> bool {
-        self.lock().state.is_final()
     }
 
     /// Memory that is kept for late watchers and readers.

@@ -1,6 +1,6 @@
 //! All runs of an engine: by name, by group, by request; and how long finished ones are kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::RunName;
 use super::run::{Run, Signal};
+use super::timer::Appointment;
 use crate::error::{Error, Result};
 
 #[derive(Default)]
@@ -16,6 +17,22 @@ struct Runs {
     by_number: BTreeMap<u64, Arc<Run>>,
     numbers: HashMap<Arc<str>, u64>,
     newest: u64,
+    finished: Finished,
+}
+
+/// What is kept of runs that have finished, by their numbers.
+#[derive(Default)]
+struct Finished {
+    kept: BTreeMap<u64, Kept>,
+    /// Those whose logs have not been trimmed.
+    whole: BTreeSet<u64>,
+    /// Of all, and never less than it is: logs are trimmed by the last watcher, too.
+    bytes: usize,
+}
+
+struct Kept {
+    bytes: usize,
+    _expiry: Option<Appointment>,
 }
 
 /// The runs that one request has created; locked while it creates them.
@@ -113,36 +130,61 @@ impl Store {
         self.requests.lock().remove(id);
     }
 
-    /// Drops a run and what only it kept alive.
-    pub(crate) fn remove(&self, run: &Run) {
+    /// Drops the finished run `number` and what only it kept alive.
+    pub(crate) fn remove(&self, number: u64) {
+        let gone = self.runs.lock().remove(number);
+        self.let_go(gone);
+    }
+
+    /// Takes in that `run` has finished and is kept until `expiry`, and keeps finished runs within the limits: first logs are
+    /// trimmed, then runs are dropped, the oldest first.
+    pub(crate) fn keep(&self, run: &Run, expiry: Option<Appointment>) {
+        let limits = &run.limits;
         let mut runs = self.runs.lock();
-        runs.numbers.remove(&run.name);
-        runs.by_number.remove(&run.number);
+        let bytes = run.bytes();
+        runs.finished.kept.insert(run.number, Kept { bytes, _expiry: expiry });
+        runs.finished.whole.insert(run.number);
+        runs.finished.bytes += bytes;
+        while runs.finished.bytes > limits.result_bytes && runs.trim_oldest() {}
+        let mut gone = Vec::new();
+        while runs.finished.bytes > limits.result_bytes || runs.finished.kept.len() > limits.results {
+            let Some((oldest, _)) = runs.finished.kept.first_key_value() else { break };
+            let oldest = *oldest;
+            gone.push(runs.remove(oldest));
+        }
         drop(runs);
+        gone.into_iter().for_each(|gone| self.let_go(gone));
+    }
+
+    /// What a run leaves behind, outside the lock: its tensors, and the promise of its request.
+    fn let_go(&self, gone: Option<(Arc<Run>, Option<Kept>)>) {
+        let Some((run, _)) = gone else { return };
         // The runs of a request have one age; with the first of them its promise is over.
         if !run.request.is_empty() {
             self.forget_request(&run.request);
         }
     }
+}
 
-    /// Keeps finished runs within `limit` bytes: first their logs are trimmed, then the oldest are dropped.
-    pub(crate) fn enforce(&self, limit: usize) {
-        let finished: Vec<Arc<Run>> = self.all().into_iter().filter(|run| run.is_finished()).collect();
-        let mut total: usize = finished.iter().map(|run| run.bytes()).sum();
-        for run in &finished {
-            if total <= limit {
-                return;
-            }
-            let before = run.bytes();
+impl Runs {
+    fn remove(&mut self, number: u64) -> Option<(Arc<Run>, Option<Kept>)> {
+        let run = self.by_number.remove(&number)?;
+        self.numbers.remove(&run.name);
+        let kept = self.finished.kept.remove(&number);
+        self.finished.whole.remove(&number);
+        self.finished.bytes -= kept.as_ref().map_or(0, |kept| kept.bytes);
+        Some((run, kept))
+    }
+
+    /// Trims the log of the oldest finished run that still has one. False: none has.
+    fn trim_oldest(&mut self) -> bool {
+        let Some(number) = self.finished.whole.pop_first() else { return false };
+        if let (Some(run), Some(kept)) = (self.by_number.get(&number), self.finished.kept.get_mut(&number)) {
             run.trim();
-            total -= before.saturating_sub(run.bytes());
+            self.finished.bytes -= kept.bytes;
+            kept.bytes = run.bytes();
+            self.finished.bytes += kept.bytes;
         }
-        for run in &finished {
-            if total <= limit {
-                return;
-            }
-            total = total.saturating_sub(run.bytes());
-            self.remove(run);
-        }
+        true
     }
 }

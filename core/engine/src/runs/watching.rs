@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::ending::Cause;
 use super::event::{EventKind, Keyframe, RunEvent};
 use super::reading::{Next, Reader};
-use super::run::{Run, Signal};
+use super::run::{Occasion, Run, Signal};
 use super::watcher::Position;
 
 /// What a watcher gets of one run.
@@ -90,7 +90,7 @@ impl Run {
         if self.linger.is_zero() {
             self.cancel(Cause::Unwatched);
         } else {
-            self.after(self.linger, move |run| {
+            self.after(self.linger, Occasion::Linger, move |run| {
                 if run.lock().watches == watches {
                     run.cancel(Cause::Unwatched);
                 }

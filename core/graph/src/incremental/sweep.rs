@@ -10,6 +10,7 @@ use super::paste::{Canvas, Patch};
 use super::plan::Plan;
 use super::{Error, Rect, program};
 use crate::builder::DerivedConstants;
+use crate::slot::Slot;
 use crate::{CompileOptions, Runtime, Tensor};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, HashMap};
@@ -23,9 +24,6 @@ const CHUNK: RangeInclusive<usize> = 4..=6;
 const HEAVY_CHUNK: RangeInclusive<usize> = 12..=16;
 /// How many chunks per worker may be finished before they are handed on.
 const AHEAD: usize = 2;
-
-/// Empty until it is made; locked while it is.
-type Slot<P> = Mutex<Option<Arc<P>>>;
 
 /// The compiled programs of a plan, made when they are first needed.
 pub(crate) struct Sweeper<R: Runtime> {
@@ -241,18 +239,14 @@ impl<R: Runtime> Sweeper<R> {
         Ok(patches)
     }
 
-    /// Whoever needs a program that is being made waits for it: made twice, it would take as long, and twice the memory.
     fn program(&self, job: &Job<'_, R>, stage: usize, class: [usize; 2]) -> Result<Arc<R::Program>, Error> {
-        let mut slot = self.stages[stage][&class].lock();
-        if let Some(program) = &*slot {
-            return Ok(Arc::clone(program));
-        }
-        let planned = &self.plan.stages[stage];
-        let layouts = [0, 1].map(|axis| &planned.axes[axis].classes[class[axis]]);
-        let graph = program::graph(&self.plan, planned, layouts, job.derived)?;
-        let compiled = job.runtime.compile(&graph, CompileOptions { optimise: true, threads: 1 });
-        let compiled = compiled.map_err(|error| Error::runtime("compiling a window of the model", error))?;
-        Ok(Arc::clone(slot.insert(Arc::new(compiled))))
+        self.stages[stage][&class].get(|| {
+            let planned = &self.plan.stages[stage];
+            let layouts = [0, 1].map(|axis| &planned.axes[axis].classes[class[axis]]);
+            let graph = program::graph(&self.plan, planned, layouts, job.derived)?;
+            let compiled = job.runtime.compile(&graph, CompileOptions { optimise: true, threads: 1 });
+            compiled.map_err(|error| Error::runtime("compiling a window of the model", error))
+        })
     }
 
     fn execute(

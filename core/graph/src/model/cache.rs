@@ -1,17 +1,15 @@
 //! A bounded cache whose entries are made once, however many threads ask for them at the same time.
 
+use crate::slot::Slot;
 use lru::LruCache;
 use parking_lot::Mutex;
 use std::hash::Hash;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-/// Empty until it is made; locked while it is.
-type Slot<V> = Arc<Mutex<Option<Arc<V>>>>;
-
 /// When it is full the entry unused for longest goes; who holds it still, keeps it.
 pub(super) struct Cache<K, V> {
-    slots: Mutex<LruCache<K, Slot<V>>>,
+    slots: Mutex<LruCache<K, Arc<Slot<V>>>>,
 }
 
 impl<K: Hash + Eq, V> Cache<K, V> {
@@ -22,14 +20,8 @@ impl<K: Hash + Eq, V> Cache<K, V> {
     /// The entry of `key`, made with `make` if it is not there. Only those who want the same entry wait for it. A
     /// failure is not kept.
     pub(super) fn get<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
-        let slot = Arc::clone(self.slots.lock().get_or_insert(key, Slot::default));
-        let mut entry = slot.lock();
-        if let Some(made) = &*entry {
-            return Ok(Arc::clone(made));
-        }
-        let made = Arc::new(make()?);
-        *entry = Some(Arc::clone(&made));
-        Ok(made)
+        let slot = Arc::clone(self.slots.lock().get_or_insert(key, Arc::default));
+        slot.get(make)
     }
 }
 

@@ -82,9 +82,8 @@ pub(crate) fn observe<R: Runtime>(
     if probed.len() != probes.len() {
         return Err(Error::malformed("an output of the model does not depend on its input"));
     }
-    // The shape of what is cast is known from what it is cast from, and engines have no Shape of every type.
-    let cast: Vec<(ValueId, ValueId)> = casts(graph).filter(|(to, _)| moving.contains(to)).collect();
-    let kept: BTreeSet<ValueId> = cast.iter().map(|(to, _)| *to).collect();
+    let alike: Vec<(ValueId, ValueId)> = alike(graph).filter(|(to, _)| moving.contains(to)).collect();
+    let kept: BTreeSet<ValueId> = alike.iter().map(|(to, _)| *to).collect();
     let measured: Vec<ValueId> = measured.into_iter().filter(|id| !kept.contains(id)).collect();
     instrumented.outputs = frontier.clone();
     let mut taken: std::collections::HashSet<String> = graph.values.iter().map(|value| value.name.clone()).collect();
@@ -123,7 +122,7 @@ pub(crate) fn observe<R: Runtime>(
         observation.probes.push(next()?);
     }
     observation.shapes.insert(fed, input.shape().to_vec());
-    for (to, from) in cast {
+    for (to, from) in alike {
         let constant = observation.constants.get(&from).or(graph.constant(from)).map(|tensor| tensor.shape().to_vec());
         let shape = observation.shapes.get(&from).cloned().or(constant);
         let shape = shape.ok_or_else(|| Error::malformed(format!("{:?} has no shape", graph.value(from).name)))?;
@@ -132,9 +131,35 @@ pub(crate) fn observe<R: Runtime>(
     Ok(observation)
 }
 
-/// What casts make, and from what.
-fn casts(graph: &Graph) -> impl Iterator<Item = (ValueId, ValueId)> + '_ {
-    let nodes = graph.nodes.iter().filter(|node| node.domain.is_empty() && matches!(&*node.op, "Cast" | "CastLike"));
+/// Operators whose first output has the shape of their first input, whatever the others are. Engines have no Shape of every
+/// type that is cast to; of the rest, half of most networks, it is not worth asking.
+const ALIKE: [&str; 21] = [
+    "Abs",
+    "BatchNormalization",
+    "Cast",
+    "CastLike",
+    "Clip",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "Log",
+    "Mish",
+    "Neg",
+    "Relu",
+    "Selu",
+    "Sigmoid",
+    "Softplus",
+    "Sqrt",
+    "Tanh",
+];
+
+/// What has the shape of what.
+fn alike(graph: &Graph) -> impl Iterator<Item = (ValueId, ValueId)> + '_ {
+    let nodes = graph.nodes.iter().filter(|node| node.domain.is_empty() && ALIKE.contains(&&*node.op));
     nodes.filter_map(|node| Some((node.outputs.first().copied()??, node.input(0)?)))
 }
 

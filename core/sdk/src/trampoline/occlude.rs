@@ -8,11 +8,11 @@ use core::ptr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use whyglass_abi::safe::{Violation, slice_from, str_from, table_from};
 use whyglass_abi::{
-    OCCLUDE, PutRows, WG_INTERNAL, WG_INVALID_ARGUMENT, WG_OK, WgCall, WgModel, WgOcclude, WgOcclusion, WgRect,
-    WgStatus, WgStr, WgTensor,
+    OCCLUDE, PutLine, PutRows, WG_INTERNAL, WG_INVALID_ARGUMENT, WG_OK, WgCall, WgModel, WgOcclude, WgOcclusion,
+    WgRect, WgStatus, WgStr, WgTensor,
 };
 
-static TABLE: WgOcclude = WgOcclude { struct_size: size_of::<WgOcclude>(), occlude: Some(occlude) };
+static TABLE: WgOcclude = WgOcclude { struct_size: size_of::<WgOcclude>(), occlude: Some(occlude), plan: Some(plan) };
 
 /// The extensions of a model that can do this.
 pub(super) unsafe extern "C" fn extension(_self: *mut c_void, id: WgStr) -> *const c_void {
@@ -28,18 +28,10 @@ unsafe extern "C" fn occlude(
     put: Option<PutRows>,
 ) -> WgStatus {
     let body = |call: &Call<'_>| {
-        // SAFETY: the host passes a loaded model, and a query that lives until this returns.
-        let (model, raw, picture, fill, rects, fetch) = unsafe {
-            let raw = table_from(occlusion)?;
-            let picture = TensorView::from_raw(&raw.picture).map_err(|error| error.with_field("picture"))?;
-            let fill = TensorView::from_raw(&raw.fill).map_err(|error| error.with_field("fill"))?;
-            let rects = slice_from(raw.rects, raw.n_rects, "WgOcclusion.rects")?;
-            (model_from(self_)?, raw, picture, fill, rects, str_from(raw.fetch)?)
-        };
         let put = put.ok_or(Violation::Null { what: "WgOcclude's put" })?;
-        let rects: Vec<Rect> = rects.iter().map(from_raw).collect();
-        debug_assert_eq!(rects.len(), raw.n_rects);
-        model.occlude(call, &Occlusion { picture, fill, rects: &rects, fetch }, &mut |first, rows| {
+        // SAFETY: the host passes a loaded model, and a query that lives until this returns.
+        let (model, query) = unsafe { (model_from(self_)?, Query::from_raw(occlusion)?) };
+        model.occlude(call, &query.occlusion(), &mut |first, rows| {
             let rows = rows.raw();
             // SAFETY: the host's own context; the tensor lives until `put` returns.
             expect_ok(unsafe { put(ctx, first, &raw const rows) }, "the receiver of the rows")
@@ -47,6 +39,56 @@ unsafe extern "C" fn occlude(
     };
     // SAFETY: the host keeps the call alive until this returns.
     unsafe { guard(call, body) }
+}
+
+unsafe extern "C" fn plan(
+    self_: *mut c_void,
+    call: *const WgCall,
+    occlusion: *const WgOcclusion,
+    ctx: *mut c_void,
+    put: Option<PutLine>,
+) -> WgStatus {
+    let body = |call: &Call<'_>| {
+        let put = put.ok_or(Violation::Null { what: "WgOcclude's put" })?;
+        // SAFETY: the host passes a loaded model, and a query that lives until this returns.
+        let (model, query) = unsafe { (model_from(self_)?, Query::from_raw(occlusion)?) };
+        for line in model.occlusion_plan(call, &query.occlusion())? {
+            // SAFETY: the host's own context; the line lives until `put` returns.
+            unsafe { put(ctx, WgStr::new(&line)) };
+        }
+        Ok(())
+    };
+    // SAFETY: the host keeps the call alive until this returns.
+    unsafe { guard(call, body) }
+}
+
+/// What the host asks, checked.
+struct Query<'a> {
+    picture: TensorView<'a>,
+    fill: TensorView<'a>,
+    rects: Vec<Rect>,
+    fetch: &'a str,
+}
+
+impl<'a> Query<'a> {
+    /// # Safety
+    /// The host lends the query, and what it points to, for `'a`.
+    unsafe fn from_raw(occlusion: *const WgOcclusion) -> Result<Self> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let raw = table_from(occlusion)?;
+            Ok(Self {
+                picture: TensorView::from_raw(&raw.picture).map_err(|error| error.with_field("picture"))?,
+                fill: TensorView::from_raw(&raw.fill).map_err(|error| error.with_field("fill"))?,
+                rects: slice_from(raw.rects, raw.n_rects, "WgOcclusion.rects")?.iter().map(from_raw).collect(),
+                fetch: str_from(raw.fetch)?,
+            })
+        }
+    }
+
+    fn occlusion(&self) -> Occlusion<'_> {
+        Occlusion { picture: self.picture, fill: self.fill, rects: &self.rects, fetch: self.fetch }
+    }
 }
 
 fn from_raw(rect: &WgRect) -> Rect {

@@ -65,9 +65,7 @@ impl<R: Runtime> Model for BackendModel<R> {
     ) -> Result<()> {
         call.check()?;
         let tensor = |view: TensorView<'_>| graph::Tensor::from_f32(view.shape().to_vec(), view.data().to_vec());
-        let rects = occlusion.rects.iter();
-        let rects: Vec<graph::Rect> =
-            rects.map(|&Rect { top, left, bottom, right }| graph::Rect { top, left, bottom, right }).collect();
+        let rects = rects(occlusion);
         let (picture, fill) = (tensor(occlusion.picture), tensor(occlusion.fill));
         let asked = graph::Occlusion { picture: &picture, fill: &fill, rects: &rects, fetch: occlusion.fetch };
         let mut failure = None;
@@ -86,6 +84,15 @@ impl<R: Runtime> Model for BackendModel<R> {
             Some(failure) => Err(failure),
             None => result.map_err(from_graph).and_then(|()| call.check()),
         }
+    }
+
+    fn occlusion_plan(&self, call: &Call<'_>, occlusion: &Occlusion<'_>) -> Result<Vec<String>> {
+        call.check()?;
+        let [_, _, height, width] = *occlusion.picture.shape() else {
+            return Err(Error::invalid_argument("picture", "a picture is 1×3×H×W"));
+        };
+        let size = (height as usize, width as usize);
+        self.model.occlusion_plan(size, &rects(occlusion), occlusion.fetch).map_err(from_graph)
     }
 
     fn has_occlude(&self) -> bool {
@@ -113,6 +120,11 @@ impl<R: Runtime> Model for BackendModel<R> {
         let fetches = wrt.split_off(vjp.wrt.len());
         Ok(Gradients { wrt, fetches })
     }
+}
+
+fn rects(occlusion: &Occlusion<'_>) -> Vec<graph::Rect> {
+    let rects = occlusion.rects.iter();
+    rects.map(|&Rect { top, left, bottom, right }| graph::Rect { top, left, bottom, right }).collect()
 }
 
 /// Some rows of a batch: `count` from `start` on, of `rows`.

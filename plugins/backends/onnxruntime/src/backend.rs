@@ -55,6 +55,11 @@ impl Backend for OnnxRuntime {
         if let Some(device) = options.device.as_deref().filter(|device| *device != "cpu") {
             return Err(Error::invalid_argument("device", format!("there is no device {device:?}: only \"cpu\"")));
         }
+        if let Some(other) = options.precision.as_deref().filter(|precision| *precision != "float32") {
+            let message =
+                format!("there is no precision {other:?} here: only \"float32\"; backend = \"torch\" has more");
+            return Err(Error::invalid_argument("precision", message));
+        }
         let runtime = Arc::new(self.runtime()?);
         let model = GraphModel::load(path, &options_of(&options), runtime).map_err(from_graph)?;
         Ok(Box::new(BackendModel::new(model, Identity { backend: crate::ID, device: "cpu" })))

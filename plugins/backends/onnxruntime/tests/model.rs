@@ -160,13 +160,17 @@ fn what_is_asked_wrongly_is_named() {
 fn a_file_that_cannot_be_loaded_says_why() {
     let folder = tempfile::tempdir().unwrap();
     let recorder = Recorder::new();
-    let load = |name: &str, device: Option<&str>| {
-        let options = json::LoadOptions { device: device.map(str::to_owned), ..Default::default() };
+    let load_with = |name: &str, options| {
         let loaded = OnnxRuntime::from_library(library()).load(&recorder.call(), &folder.path().join(name), options);
         loaded.err().expect("it cannot be loaded")
+    };
+    let load = |name: &str, device: Option<&str>| {
+        load_with(name, json::LoadOptions { device: device.map(str::to_owned), ..Default::default() })
     };
     assert_eq!(load("missing.onnx", None).status, Status::NotFound);
     std::fs::write(folder.path().join("text.onnx"), "no model at all").unwrap();
     assert_eq!(load("text.onnx", None).reason, "MODEL_MALFORMED");
     assert_eq!(load("text.onnx", Some("cuda")).field, "device");
+    let half = json::LoadOptions { precision: Some("bf16".into()), ..Default::default() };
+    assert_eq!(load_with("text.onnx", half).field, "precision");
 }

@@ -1,4 +1,5 @@
-//! Where the loader finds libtorch: beside the plugin, wherever that is put; for tests, where it was linked from.
+//! Where the loader finds libtorch: beside the plugin, wherever that is put; for tests, where it was linked from. And the one
+//! call of libtorch that tch has not.
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
@@ -7,5 +8,13 @@ fn main() {
         && let Ok(libtorch) = std::env::var("LIBTORCH")
     {
         println!("cargo:rustc-link-arg-tests=-Wl,-rpath,{libtorch}/lib");
+        println!("cargo:rerun-if-changed=src/tf32.cpp");
+        cc::Build::new()
+            .cpp(true)
+            .std("c++17")
+            .warnings(false)
+            .include(format!("{libtorch}/include"))
+            .file("src/tf32.cpp")
+            .compile("whyglass_tf32");
     }
 }

@@ -6,6 +6,7 @@ use super::failure::{Exit, Failure};
 use super::places::Places;
 use super::table::{Table, print_json};
 use std::path::PathBuf;
+use whyglass_engine::LoadedModel;
 use whyglass_engine::json::{Block, Layer, ModelDescriptor};
 
 /// Show what a model is made of: its blocks as a paper would name them, or all of its layers.
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     /// All layers as JSON on standard output.
     #[arg(long, conflicts_with = "all")]
     json: bool,
+    /// How an occlusion sweep would recompute only what changes, step by step; or why it cannot.
+    #[arg(long, value_name = "WINDOW/STRIDE", num_args = 0..=1, default_missing_value = "45/22", value_parser = sweep, conflicts_with_all = ["all", "json"])]
+    plan: Option<(usize, usize)>,
     /// Write a picture of the network, block by block, to FILE.
     #[arg(long, value_name = "FILE.svg")]
     graph: Option<PathBuf>,
@@ -42,6 +46,9 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
         std::fs::write(path, svg)
             .map_err(|error| Failure::refused(format!("cannot write {}: {error}", path.display())))?;
     }
+    if let Some((window, stride)) = args.plan {
+        return plan(&model, window, stride);
+    }
     if args.json {
         print_json(&descriptor.layers)?;
     } else if args.all || descriptor.blocks.is_empty() {
@@ -53,6 +60,21 @@ pub(crate) fn run(places: &Places, args: &Args) -> Result<Exit, Failure> {
             args.model,
             descriptor.layers.len()
         );
+    }
+    Ok(Exit::Done)
+}
+
+/// `45/22`: windows of 45 pixels every 22.
+fn sweep(text: &str) -> Result<(usize, usize), String> {
+    let parts = text.split_once('/').and_then(|(window, stride)| Some((window.parse().ok()?, stride.parse().ok()?)));
+    parts.ok_or_else(|| "give window and stride in pixels, for example 45/22".to_owned())
+}
+
+fn plan(model: &LoadedModel, window: usize, stride: usize) -> Result<Exit, Failure> {
+    match model.occlusion_plan(window, stride) {
+        Ok(lines) => lines.iter().for_each(|line| outln!("{line}")),
+        Err(error) if error.reason == "COMPUTED_WHOLE" => outln!("every window is computed whole: {}", error.message),
+        Err(error) => return Err(error.into()),
     }
     Ok(Exit::Done)
 }

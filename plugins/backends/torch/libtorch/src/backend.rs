@@ -1,6 +1,7 @@
 //! The back end: loads TorchScript files, and graphs of ONNX files, as models on libtorch.
 
 use crate::executor::TorchRuntime;
+use crate::precision::Precision;
 use crate::torchscript::TorchScript;
 use crate::{device, memory};
 use std::path::Path;
@@ -33,12 +34,13 @@ impl Backend for Libtorch {
         call.check()?;
         memory::keep_large_blocks();
         let device = device::parse(options.device.as_deref())?;
+        let precision = Precision::parse(options.precision.as_deref(), device)?;
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx")) {
-            let runtime = Arc::new(TorchRuntime::new(device));
+            let runtime = Arc::new(TorchRuntime::new(device, precision));
             let model = GraphModel::load(path, &options_of(&options), runtime).map_err(from_graph)?;
-            let device = device::name(device);
+            let device = device::name(device, precision);
             return Ok(Box::new(BackendModel::new(model, Identity { backend: crate::ID, device: &device })));
         }
-        Ok(Box::new(TorchScript::load(call, path, &options, device)?))
+        Ok(Box::new(TorchScript::load(call, path, &options, (device, precision))?))
     }
 }

@@ -1,5 +1,6 @@
 //! Which device a model runs on. libtorch for CUDA is a library of its own, which is opened when it is first asked for.
 
+use crate::precision::Precision;
 use std::path::Path;
 use tch::{Cuda, Device};
 use whyglass_sdk::{Error, Result};
@@ -31,11 +32,16 @@ pub(crate) fn parse(name: Option<&str>) -> Result<Device> {
     Ok(Device::Cuda(index))
 }
 
-/// As a model says it.
-pub(crate) fn name(device: Device) -> String {
-    match device {
+/// As a model says it: the device, and the precision where it is not float32.
+pub(crate) fn name(device: Device, precision: Precision) -> String {
+    let device = match device {
         Device::Cuda(index) => format!("cuda:{index}"),
         _ => "cpu".to_owned(),
+    };
+    match precision {
+        Precision::Float32 => device,
+        Precision::Tf32 => device + ", tf32",
+        Precision::Bf16 => device + ", bf16",
     }
 }
 

@@ -16,6 +16,7 @@ mod memory;
 mod module;
 mod outputs;
 mod pixels;
+mod precision;
 mod probe;
 mod session;
 mod torchscript;

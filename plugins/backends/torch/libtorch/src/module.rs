@@ -5,8 +5,9 @@ use crate::error::{first_lines, from_torch, torch};
 use crate::groups::{Groups, softmax};
 use crate::outputs::{self, Output};
 use crate::pixels::Pixels;
+use crate::precision::Precision;
 use std::path::Path;
-use tch::{CModule, Device, IValue, Tensor};
+use tch::{CModule, Device, IValue, Kind, Tensor};
 use whyglass_sdk::{Error, INPUT, LOGITS, PROBABILITIES, Result, Status};
 
 /// A module and what lies around it.
@@ -15,6 +16,7 @@ pub(crate) struct Module {
     pub(crate) pixels: Pixels,
     pub(crate) groups: Option<Groups>,
     pub(crate) device: Device,
+    pub(crate) precision: Precision,
 }
 
 /// The values of one forward pass, by name.
@@ -34,7 +36,7 @@ impl Nodes {
 impl Module {
     /// # Errors
     /// If the file is no TorchScript, needs operators that are not here, or libtorch cannot read it.
-    pub(crate) fn load(path: &Path, pixels: Pixels, device: Device) -> Result<Self> {
+    pub(crate) fn load(path: &Path, pixels: Pixels, device: Device, precision: Precision) -> Result<Self> {
         archive::check(path)?;
         let mut module = CModule::load_on_device(path, device).map_err(|error| not_loaded(path, &error))?;
         module.f_set_eval().map_err(torch)?;
@@ -42,7 +44,11 @@ impl Module {
         for (_, parameter) in module.named_parameters().map_err(torch)? {
             drop(parameter.f_set_requires_grad(false).map_err(torch)?);
         }
-        Ok(Self { module, pixels, groups: None, device })
+        if precision == Precision::Bf16 {
+            // It has no fallible form: an exception would be a panic, which ends as an error at the plugin's edge.
+            module.to(device, Kind::BFloat16, false);
+        }
+        Ok(Self { module, pixels, groups: None, device, precision })
     }
 
     /// Every node's value for `pixels` (N×3×H×W).
@@ -51,9 +57,17 @@ impl Module {
     /// If the module throws, or returns no scores.
     pub(crate) fn forward(&self, pixels: Tensor) -> Result<Nodes> {
         let rows = pixels.size().first().copied().unwrap_or(0);
-        let prepared = self.pixels.prepare(&pixels)?;
+        let mut prepared = self.pixels.prepare(&pixels)?;
+        if self.precision == Precision::Bf16 {
+            prepared = prepared.f_to_kind(Kind::BFloat16).map_err(torch)?;
+        }
         let returned = self.module.forward_is(&[IValue::Tensor(prepared)]).map_err(|error| from_torch(&error))?;
         let mut found = outputs::flatten(returned);
+        if self.precision == Precision::Bf16 {
+            for output in &mut found {
+                output.tensor = output.tensor.f_to_kind(Kind::Float).map_err(torch)?;
+            }
+        }
         let scores = found.remove(outputs::scores(&found, rows)?).tensor;
         let scores = scores.f_reshape([rows, -1]).map_err(torch)?;
         let (logits, probabilities) = match &self.groups {

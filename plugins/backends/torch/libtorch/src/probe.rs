@@ -63,7 +63,7 @@ pub(crate) fn run(module: &Module, size: (i64, i64), feature_layer: Option<&str>
         feature_layer: features,
         capabilities: capabilities.into_iter().filter_map(|(has, capability)| has.then_some(capability)).collect(),
         concurrency: 0,
-        device: device::name(module.device),
+        device: device::name(module.device, module.precision),
         backend: crate::ID.into(),
         runtime: crate::backend::RUNTIME.into(),
         preferred_batch,

@@ -6,6 +6,7 @@ use crate::error::torch;
 use crate::groups::Groups;
 use crate::module::{Module, Nodes};
 use crate::pixels::Pixels;
+use crate::precision::Precision;
 use crate::probe;
 use crate::session::Session;
 use crate::value;
@@ -27,9 +28,14 @@ impl TorchScript {
     ///
     /// # Errors
     /// If it is no TorchScript, or no classifier of pictures.
-    pub(crate) fn load(call: &Call<'_>, path: &Path, options: &json::LoadOptions, device: Device) -> Result<Self> {
+    pub(crate) fn load(
+        call: &Call<'_>,
+        path: &Path,
+        options: &json::LoadOptions,
+        (device, precision): (Device, Precision),
+    ) -> Result<Self> {
         let _session = Session::enter(call)?;
-        let mut module = Module::load(path, Pixels::new(options.normalize, device)?, device)?;
+        let mut module = Module::load(path, Pixels::new(options.normalize, device)?, device, precision)?;
         let size = options.input.ok_or_else(|| {
             let message = format!(
                 "{} does not say how large its pictures are: write input = {{ width = …, height = … }} into a model.toml \

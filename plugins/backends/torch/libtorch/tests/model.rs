@@ -252,6 +252,42 @@ fn a_device_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_precision_is_chosen_by_name_and_bfloat16_is_near_float32() {
+    for (precision, what) in [("tf32", "device"), ("fp8", "bf16")] {
+        let options = json::LoadOptions { precision: Some(precision.into()), ..options() };
+        let error = load(&file("model.pt"), options).err().unwrap();
+        assert_eq!(error.field, "precision");
+        assert!(error.message.contains(what), "{}", error.message);
+    }
+    let gradient = |model: &dyn Model| {
+        let size = model.descriptor().input.unwrap();
+        let shape = vec![2, 3, i64::from(size.height), i64::from(size.width)];
+        let data = (0..shape.iter().product()).map(|i: i64| ((i + 3) * 7919 % 1009) as f32 / 1009.0).collect();
+        let pictures = Tensor::new(shape, data);
+        let (feeds, cotangents) = ([("input", pictures.view())], [("logits", Cotangent::Itself)]);
+        let query =
+            Vjp { feeds: &feeds, cotangents: &cotangents, wrt: &["input"], fetches: &["logits"], rule: Rule::Standard };
+        let found = model.vjp(&Recorder::new().call(), &query).unwrap();
+        [found.wrt[0].data().to_vec(), found.fetches[0].data().to_vec()]
+    };
+    let digits = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../tests/models/digits-honest/model.onnx"));
+    for path in [file("model.pt"), digits.to_owned()] {
+        let with = |precision: Option<&str>| {
+            let options = if path.extension().unwrap() == "onnx" { json::LoadOptions::default() } else { options() };
+            load(&path, json::LoadOptions { precision: precision.map(str::to_owned), ..options }).unwrap()
+        };
+        let (full, half) = (with(None), with(Some("bf16")));
+        assert_eq!((full.descriptor().device.as_str(), half.descriptor().device.as_str()), ("cpu", "cpu, bf16"));
+        // Noise leaves many units near their bounds, and each on the other side moves some pixels by all they have.
+        for ((full, half), bound) in gradient(&*full).iter().zip(gradient(&*half)).zip([0.4, 0.02]) {
+            let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
+            let apart = norm(&mut full.iter().zip(&half).map(|(a, b)| a - b)) / norm(&mut full.iter().copied());
+            assert!((1e-5..bound).contains(&apart), "{path:?}: {apart} apart");
+        }
+    }
+}
+
+#[test]
 fn one_module_runs_in_several_threads_at_once() {
     let model = model();
     let wanted = model.run(&Recorder::new().call(), &[("input", pictures(2).view())], &["logits"]).unwrap();

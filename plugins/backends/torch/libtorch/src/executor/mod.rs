@@ -31,12 +31,13 @@ mod value;
 mod weights;
 mod window;
 
+use crate::precision::Precision;
 use crate::session::Session;
 use call::Call;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use tch::{Device, TchError};
+use tch::{Device, Kind, TchError};
 use value::Value;
 use weights::{Weight, Weights};
 use whyglass_graph::{CompileOptions, Graph, Node, Runtime, Tensor, ValueId};
@@ -67,6 +68,7 @@ pub(crate) type Result<T, E = TorchError> = std::result::Result<T, E>;
 #[derive(Clone)]
 pub struct TorchRuntime {
     device: Device,
+    precision: Precision,
     weights: Arc<Weights>,
 }
 
@@ -74,11 +76,11 @@ impl TorchRuntime {
     /// # Errors
     /// If there is no such device.
     pub fn on(device: Option<&str>) -> whyglass_sdk::Result<Self> {
-        Ok(Self::new(crate::device::parse(device)?))
+        Ok(Self::new(crate::device::parse(device)?, Precision::Float32))
     }
 
-    pub(crate) fn new(device: Device) -> Self {
-        Self { device, weights: Arc::default() }
+    pub(crate) fn new(device: Device, precision: Precision) -> Self {
+        Self { device, precision, weights: Arc::default() }
     }
 }
 
@@ -96,6 +98,8 @@ pub struct Program {
 struct Step {
     node: Node,
     operator: table::Operator,
+    /// Its operands are rounded to bfloat16.
+    rounds: bool,
     /// Values that nobody reads after this node: they are dropped, and their memory is used again.
     last: Vec<ValueId>,
 }
@@ -121,11 +125,10 @@ impl Runtime for TorchRuntime {
         for (id, index) in reader.into_iter().filter(|(id, _)| !kept(id)) {
             last[index].push(id);
         }
-        let nodes = graph
-            .nodes
-            .iter()
-            .zip(last)
-            .map(|(node, last)| Ok(Step { node: node.clone(), operator: table::find(node)?, last }));
+        let nodes = graph.nodes.iter().zip(last).map(|(node, last)| {
+            let rounds = self.precision == Precision::Bf16 && is_product(node);
+            Ok(Step { node: node.clone(), operator: table::find(node)?, rounds, last })
+        });
         Ok(Program {
             nodes: nodes.collect::<Result<_>>()?,
             inputs: graph.inputs.clone(),
@@ -157,7 +160,7 @@ impl Program {
         let mut values: HashMap<ValueId, Rc<Value>> = HashMap::with_capacity(self.nodes.len());
         values.extend(self.constants.iter().map(|(id, weight)| (*id, Rc::new(weight.value()))));
         values.extend(self.inputs.iter().copied().zip(inputs.into_iter().map(Rc::new)));
-        for Step { node, operator, last } in &self.nodes {
+        for Step { node, operator, rounds, last } in &self.nodes {
             let at_node =
                 |source| TorchError::Node { op: node.op.clone(), name: node.name.clone(), source: Box::new(source) };
             let given = node.inputs.iter().map(|input| match input {
@@ -166,8 +169,16 @@ impl Program {
                     at_node(TorchError::Graph(format!("it reads the value {}, which is not computed", id.0)))
                 }),
             });
-            let call = Call { node, opset: self.opset, device: self.device, inputs: given.collect::<Result<_>>()? };
-            let made = operator(&call).map_err(at_node)?;
+            let mut call = Call { node, opset: self.opset, device: self.device, inputs: given.collect::<Result<_>>()? };
+            if *rounds {
+                for input in call.inputs.iter_mut().flatten() {
+                    *input = Rc::new(input.rounded(Kind::BFloat16).map_err(at_node)?);
+                }
+            }
+            let mut made = operator(&call).map_err(at_node)?;
+            if *rounds {
+                made = made.iter().map(|value| value.rounded(Kind::Float)).collect::<Result<_>>().map_err(at_node)?;
+            }
             for (id, value) in node.outputs.iter().zip(made) {
                 if let Some(id) = id {
                     values.insert(*id, Rc::new(value));
@@ -181,6 +192,11 @@ impl Program {
         };
         self.outputs.iter().map(read).collect()
     }
+}
+
+/// Whether it multiplies matrices, which is where the time goes, and what fewer digits make faster.
+fn is_product(node: &Node) -> bool {
+    node.domain.is_empty() && matches!(&*node.op, "Conv" | "ConvTranspose" | "Gemm" | "MatMul")
 }
 
 fn cores() -> usize {

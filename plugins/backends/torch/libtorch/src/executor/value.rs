@@ -56,6 +56,11 @@ impl Value {
         Self { tensor: self.tensor.shallow_clone(), known: self.known.clone() }
     }
 
+    /// As floating-point numbers of `kind`; what is no floating-point number stays what it is.
+    pub(crate) fn rounded(&self, kind: Kind) -> Result<Self> {
+        Ok(if is_float(&self.tensor)? { Self::of(self.tensor.f_to_kind(kind)?) } else { self.share() })
+    }
+
     /// The integers in it, in order.
     pub(crate) fn ints(&self) -> Result<Vec<i64>> {
         if let Some(known) = &self.known {
