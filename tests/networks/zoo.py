@@ -91,13 +91,19 @@ NETWORKS = {
     "keras-style": lambda: Network(KerasStyle(), "blocks", layout="nhwc", channels_last=True),
 }
 
+#: Networks whose sweeps alone are checked (`occlusion.py`).
+SWEPT = {
+    "resnet50": torchvisions("resnet50", "layer4"),
+    "vgg16": torchvisions("vgg16", "features"),
+}
+
 
 def build(name: str, away: bool = True) -> Network:
     """The network in eval mode, in float32, without gradients for its parameters; its units `away` from rectifiers' bounds."""
     torch.manual_seed(SEED)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        network = NETWORKS[name]()
+        network = (NETWORKS | SWEPT)[name]()
     module = network.module.eval().requires_grad_(False)
     for child in module.modules():
         if hasattr(child, "inplace"):

@@ -30,3 +30,23 @@ fn a_full_disk_is_a_failure_that_is_told_once() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.starts_with("error: standard output: ") && said.lines().count() == 1, "{said}");
 }
+
+#[test]
+fn the_plan_of_a_sweep_is_told_or_why_there_is_none() {
+    let models = whyglass_tests::build::root().join("tests/models");
+    let plan = |arguments: &[&str]| {
+        let mut command = Command::new(binary());
+        command.args(["layers", "digits-honest", "--plugins"]).arg(plugins()).arg("--models").arg(&models);
+        let output = command.args(arguments).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let (done, told, _) = plan(&["--plan", "3/1"]);
+    assert!(done && told.contains("windows of ") && told.contains("the rest whole; "), "{told}");
+    let (done, told, _) = plan(&["--plan", "28/14"]);
+    assert!(done && told.starts_with("every window is computed whole: "), "{told}");
+    for (wrong, what) in [("45/22", "window"), ("3/4", "stride"), ("three", "45/22")] {
+        let (done, _, said) = plan(&["--plan", wrong]);
+        assert!(!done && said.contains(what), "{wrong}: {said}");
+    }
+}
