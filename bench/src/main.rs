@@ -3,6 +3,7 @@
 //!
 //! Started by `cargo xtask bench`, which sets up the peers' packages and the release build.
 
+mod crowd;
 mod gradient;
 mod latency;
 mod lime;
@@ -39,15 +40,26 @@ struct Arguments {
     /// Fewer rounds, and not the slower setting of the longest sweep
     #[arg(long)]
     quick: bool,
-    /// Only these: occlusion, gradient, lime, limit, settling, torchscript, server, latency, memory
+    /// Only these: occlusion, gradient, lime, limit, settling, torchscript, server, latency, crowd, memory, mixed
     names: Vec<String>,
     /// Photographs on which LIME's stop rule is tried: pictures and folders of them
     #[arg(long, default_value = "third_party/pictures")]
     pictures: Vec<PathBuf>,
 }
 
-const NAMES: [&str; 9] =
-    ["occlusion", "gradient", "lime", "limit", "settling", "torchscript", "server", "latency", "memory"];
+const NAMES: [&str; 11] = [
+    "occlusion",
+    "gradient",
+    "lime",
+    "limit",
+    "settling",
+    "torchscript",
+    "server",
+    "latency",
+    "crowd",
+    "memory",
+    "mixed",
+];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -89,8 +101,15 @@ fn main() -> Result<()> {
     if wanted("latency") {
         latency::measure(&ours, rounds, &mut report)?;
     }
+    if wanted("crowd") {
+        crowd::measure(&ours, rounds, &mut report)?;
+    }
+    let many = if arguments.quick { 300 } else { 1000 };
     if wanted("memory") {
-        memory::measure(&ours, if arguments.quick { 300 } else { 1000 }, &mut report)?;
+        memory::measure(&ours, many, &mut report)?;
+    }
+    if wanted("mixed") {
+        memory::mixed(&Ours::keeping(&arguments.plugins, 50)?, many, &mut report)?;
     }
     // What was measured alone is kept beside the whole, not in its place.
     let name = if arguments.names.is_empty() { "latest".into() } else { arguments.names.join("-") };

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use whyglass_engine::{
-    Config, CreateOptions, Engine, EventKind, Finished, ImageSource, RunEvent, RunSpec, RunState, Target, WatchOptions,
+    Config, CreateOptions, Engine, EventKind, Finished, ImageSource, Limits, RunEvent, RunSpec, RunState, Target,
+    WatchOptions,
 };
 
 /// 224×224 pixels. Encoded, it is resized by the model's own policy; as pixels it is what the peer sees.
@@ -23,7 +24,14 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) fn start(plugins: &Path) -> Result<Self> {
-        let config = Config { plugins: vec![plugins.to_owned()], models: vec!["models".into()], ..Config::default() };
+        Self::keeping(plugins, Limits::default().results)
+    }
+
+    /// As [`Self::start`], with few finished runs kept, whose results would be most of the memory.
+    pub(crate) fn keeping(plugins: &Path, results: usize) -> Result<Self> {
+        let limits = Limits { results, ..Limits::default() };
+        let config =
+            Config { plugins: vec![plugins.to_owned()], models: vec!["models".into()], limits, ..Config::default() };
         let image = std::fs::read(PICTURE).with_context(|| format!("cannot read {PICTURE}"))?.into();
         Ok(Self { engine: Engine::start(config)?, image })
     }

@@ -26,11 +26,10 @@ HEAD = """# Sweeps that recompute only what changes
 Made by `tests/networks/occlusion.py`, which says how to repeat it. A window hides a part of the picture, and only the cells of each
 layer that it can reach are computed anew (`core/graph/src/incremental`); every logit of every window is compared with running the
 network on the whole picture with the window hidden, in batches of 8. Weights are random but for EfficientNet-Lite0's. It holds if no
-logit is farther than 1e-4 from the whole answer; what does not hold is **bold**. The last column is that of one run on two cores,
-beside whatever else ran: it says where recomputing pays, and is no measurement.
+logit is farther than 1e-4 from the whole answer; what does not hold is **bold**.
 
-| network | picture | windows | stages | largest difference of a logit | largest logit | times as fast |
-|---|---|---|---|---|---|---|
+| network | picture | windows | stages | largest difference of a logit | largest logit |
+|---|---|---|---|---|---|
 """
 
 
@@ -47,10 +46,9 @@ def model(name: str, work: pathlib.Path) -> pathlib.Path:
 def line(name: str, sweep: dict) -> str:
     head = f"| {name} | {sweep['size'][0]}×{sweep['size'][1]} | {sweep['windows']} of {sweep['window']}/{sweep['stride']} |"
     if "whole" in sweep:
-        return f"{head} each whole: {sweep['whole']} | | | |"
+        return f"{head} each whole: {sweep['whole']} | | |"
     apart = f"{sweep['apart']:.1e}" if sweep["apart"] <= 1e-4 else f"**{sweep['apart']:.1e}**"
-    seconds = sweep["seconds"]
-    return f"{head} {sweep['stages']} | {apart} | {sweep['largest']:.2f} | {seconds['whole'] / seconds['incremental']:.1f} |"
+    return f"{head} {sweep['stages']} | {apart} | {sweep['largest']:.2f} |"
 
 
 def main() -> None:
@@ -59,6 +57,7 @@ def main() -> None:
     parser.add_argument("--work", type=pathlib.Path, default=HERE / "work")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
     results = arguments.work / "occlusion.json"
     found = json.loads(results.read_text()) if results.exists() else {}
     for name in [] if arguments.table else arguments.networks or NETWORKS:

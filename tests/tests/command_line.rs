@@ -41,12 +41,12 @@ fn the_plan_of_a_sweep_is_told_or_why_there_is_none() {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.success(), text(&output.stdout), text(&output.stderr))
     };
-    let (done, told, _) = plan(&["--plan", "3/1"]);
+    let (done, told, _) = plan(&["--plan=3/1"]);
     assert!(done && told.contains("windows of ") && told.contains("the rest whole; "), "{told}");
-    let (done, told, _) = plan(&["--plan", "28/14"]);
+    let (done, told, _) = plan(&["--plan=28/14"]);
     assert!(done && told.starts_with("every window is computed whole: "), "{told}");
     for (wrong, what) in [("45/22", "window"), ("3/4", "stride"), ("three", "45/22")] {
-        let (done, _, said) = plan(&["--plan", wrong]);
+        let (done, _, said) = plan(&[&format!("--plan={wrong}")]);
         assert!(!done && said.contains(what), "{wrong}: {said}");
     }
 }

@@ -18,7 +18,7 @@ use crate::runs::clock::Clock;
 use crate::runs::ending::Cause;
 use crate::runs::event::ArtifactState;
 use crate::runs::execute::execute;
-use crate::runs::run::{NewRun, Occasion, Run};
+use crate::runs::run::{NewRun, Run};
 use crate::runs::scheduler::{Execute, Scheduler};
 use crate::runs::spec::{Action, CreateOptions, ImageSource, RunSpec};
 use crate::runs::store::Store;
@@ -234,7 +234,7 @@ impl Engine {
         })?;
         if let Some(deadline) = options.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            runs.iter().for_each(|run| run.after(left, Occasion::Deadline, |run| run.cancel(Cause::Deadline)));
+            runs.iter().for_each(|run| run.end_after(left));
         }
         Ok(runs.iter().map(|run| run.name.to_string()).collect())
     }
@@ -252,14 +252,9 @@ impl Engine {
             if let Some(scheduler) = scheduler.upgrade() {
                 scheduler.forget(run);
             }
-            let Some(kept_by) = store.upgrade() else { return };
-            let (store, number) = (store.clone(), run.number);
-            let expiry = run.clock.after(run.limits.result_age, move || {
-                if let Some(store) = store.upgrade() {
-                    store.remove(number);
-                }
-            });
-            kept_by.keep(run, expiry);
+            if let Some(store) = store.upgrade() {
+                store.keep(run);
+            }
         };
         Run::new(NewRun {
             name: name.into(),

@@ -143,7 +143,7 @@ impl LoadedModel {
     pub fn occlusion_plan(&self, window: usize, stride: usize) -> Result<Vec<String>> {
         let whole = |why: &str| Error::new(Code::Unimplemented, "COMPUTED_WHOLE", why.to_owned());
         let Some(plan) = self.occlude.and_then(|table| table.plan) else {
-            return Err(whole("this back end computes each picture whole"));
+            return Err(whole("it takes one picture at a time, or its back end has nothing faster"));
         };
         let [height, width] = self.input();
         if !(1..=window).contains(&stride) || window > height.min(width) {

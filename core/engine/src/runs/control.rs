@@ -38,7 +38,6 @@ impl Run {
         self.paused.store(true, Ordering::Release);
         inner.pauses += 1;
         let pauses = inner.pauses;
-        drop(inner);
         self.after(self.limits.pause, Occasion::Pause, move |run| {
             let inner = run.lock();
             let still = inner.state == RunState::Paused && inner.pauses == pauses;

@@ -54,7 +54,6 @@ impl Run {
             self.finish(cause.state(), cause.outcome(), false);
             return;
         }
-        drop(inner);
         self.after(self.limits.unresponsive, Occasion::Unresponsive, |run| run.give_up());
     }
 

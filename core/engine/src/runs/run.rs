@@ -160,16 +160,24 @@ impl Run {
         })
     }
 
-    /// Calls `job` after `time`, if the run is not over by then; it takes the place of an earlier job of that occasion.
-    pub(crate) fn after(&self, time: Duration, on: Occasion, job: impl FnOnce(&Arc<Self>) + Send + 'static) {
+    /// Calls `job` after `time`, if the run is not over by then; it takes the place of an earlier job of that occasion. Called
+    /// with the lock held and the run not over, so that the latest job is that of the latest change, and none is left behind.
+    pub(super) fn after(&self, time: Duration, on: Occasion, job: impl FnOnce(&Arc<Self>) + Send + 'static) {
         let this = self.this.clone();
         let appointment = self.clock.after(time, move || {
             if let Some(run) = this.upgrade() {
                 job(&run);
             }
         });
-        let before = appointment.and_then(|appointment| self.appointments.lock().insert(on, appointment));
-        drop(before);
+        drop(appointment.and_then(|appointment| self.appointments.lock().insert(on, appointment)));
+    }
+
+    /// The request's time is over after `left`.
+    pub(crate) fn end_after(&self, left: Duration) {
+        let inner = self.lock();
+        if !inner.state.is_final() {
+            self.after(left, Occasion::Deadline, |run| run.cancel(Cause::Deadline));
+        }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -208,7 +216,6 @@ impl Run {
         inner.running_since = Some(Instant::now());
         inner.threads = threads;
         let subject = inner.subject.clone();
-        drop(inner);
         self.after(self.spec.max_duration, Occasion::Duration, |run| run.cancel(Cause::Deadline));
         subject
     }

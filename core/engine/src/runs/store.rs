@@ -20,17 +20,20 @@ struct Runs {
     finished: Finished,
 }
 
-/// What is kept of runs that have finished, by their numbers.
+/// What is kept of runs that have finished, in the order in which they did.
 #[derive(Default)]
 struct Finished {
     kept: BTreeMap<u64, Kept>,
     /// Those whose logs have not been trimmed.
     whole: BTreeSet<u64>,
+    /// How many have finished: the next one's place in that order.
+    count: u64,
     /// Of all, and never less than it is: logs are trimmed by the last watcher, too.
     bytes: usize,
 }
 
 struct Kept {
+    run: Arc<Run>,
     bytes: usize,
     _expiry: Option<Appointment>,
 }
@@ -130,60 +133,71 @@ impl Store {
         self.requests.lock().remove(id);
     }
 
-    /// Drops the finished run `number` and what only it kept alive.
-    pub(crate) fn remove(&self, number: u64) {
-        let gone = self.runs.lock().remove(number);
+    /// Takes in that `run` has finished, and keeps finished runs for a while and within the limits: first logs are trimmed, then
+    /// runs are dropped, the one first that finished first.
+    pub(crate) fn keep(self: &Arc<Self>, run: &Arc<Run>) {
+        let limits = &run.limits;
+        let mut runs = self.runs.lock();
+        let place = runs.finished.count;
+        runs.finished.count += 1;
+        let store = Arc::downgrade(self);
+        // If it comes at once it waits for the lock.
+        let expiry = run.clock.after(limits.result_age, move || {
+            if let Some(store) = store.upgrade() {
+                store.drop_finished(place);
+            }
+        });
+        let bytes = run.bytes();
+        runs.finished.kept.insert(place, Kept { run: Arc::clone(run), bytes, _expiry: expiry });
+        runs.finished.whole.insert(place);
+        runs.finished.bytes += bytes;
+        while runs.finished.bytes > limits.result_bytes && runs.finished.trim_first() {}
+        let mut gone = Vec::new();
+        while runs.finished.bytes > limits.result_bytes || runs.finished.kept.len() > limits.results {
+            let Some(first) = runs.finished.kept.first_key_value().map(|(place, _)| *place) else { break };
+            gone.extend(runs.remove(first));
+        }
+        drop(runs);
         self.let_go(gone);
     }
 
-    /// Takes in that `run` has finished and is kept until `expiry`, and keeps finished runs within the limits: first logs are
-    /// trimmed, then runs are dropped, the oldest first.
-    pub(crate) fn keep(&self, run: &Run, expiry: Option<Appointment>) {
-        let limits = &run.limits;
-        let mut runs = self.runs.lock();
-        let bytes = run.bytes();
-        runs.finished.kept.insert(run.number, Kept { bytes, _expiry: expiry });
-        runs.finished.whole.insert(run.number);
-        runs.finished.bytes += bytes;
-        while runs.finished.bytes > limits.result_bytes && runs.trim_oldest() {}
-        let mut gone = Vec::new();
-        while runs.finished.bytes > limits.result_bytes || runs.finished.kept.len() > limits.results {
-            let Some((oldest, _)) = runs.finished.kept.first_key_value() else { break };
-            let oldest = *oldest;
-            gone.push(runs.remove(oldest));
-        }
-        drop(runs);
-        gone.into_iter().for_each(|gone| self.let_go(gone));
+    fn drop_finished(&self, place: u64) {
+        let gone = self.runs.lock().remove(place);
+        self.let_go(gone);
     }
 
-    /// What a run leaves behind, outside the lock: its tensors, and the promise of its request.
-    fn let_go(&self, gone: Option<(Arc<Run>, Option<Kept>)>) {
-        let Some((run, _)) = gone else { return };
+    /// What runs leave behind, outside the lock: their tensors, and the promise of their requests.
+    fn let_go(&self, gone: impl IntoIterator<Item = Kept>) {
         // The runs of a request have one age; with the first of them its promise is over.
-        if !run.request.is_empty() {
-            self.forget_request(&run.request);
+        for Kept { run, .. } in gone {
+            if !run.request.is_empty() {
+                self.forget_request(&run.request);
+            }
         }
     }
 }
 
 impl Runs {
-    fn remove(&mut self, number: u64) -> Option<(Arc<Run>, Option<Kept>)> {
-        let run = self.by_number.remove(&number)?;
-        self.numbers.remove(&run.name);
-        let kept = self.finished.kept.remove(&number);
-        self.finished.whole.remove(&number);
-        self.finished.bytes -= kept.as_ref().map_or(0, |kept| kept.bytes);
-        Some((run, kept))
+    /// Forgets the run that finished in this place.
+    fn remove(&mut self, place: u64) -> Option<Kept> {
+        let kept = self.finished.kept.remove(&place)?;
+        self.finished.whole.remove(&place);
+        self.finished.bytes -= kept.bytes;
+        self.by_number.remove(&kept.run.number);
+        self.numbers.remove(&kept.run.name);
+        Some(kept)
     }
+}
 
-    /// Trims the log of the oldest finished run that still has one. False: none has.
-    fn trim_oldest(&mut self) -> bool {
-        let Some(number) = self.finished.whole.pop_first() else { return false };
-        if let (Some(run), Some(kept)) = (self.by_number.get(&number), self.finished.kept.get_mut(&number)) {
-            run.trim();
-            self.finished.bytes -= kept.bytes;
-            kept.bytes = run.bytes();
-            self.finished.bytes += kept.bytes;
+impl Finished {
+    /// Trims the first log that is still whole. False: none is.
+    fn trim_first(&mut self) -> bool {
+        let Some(place) = self.whole.pop_first() else { return false };
+        if let Some(kept) = self.kept.get_mut(&place) {
+            kept.run.trim();
+            self.bytes -= kept.bytes;
+            kept.bytes = kept.run.bytes();
+            self.bytes += kept.bytes;
         }
         true
     }

@@ -86,8 +86,8 @@ impl Run {
             return;
         }
         let watches = inner.watches;
-        drop(inner);
         if self.linger.is_zero() {
+            drop(inner);
             self.cancel(Cause::Unwatched);
         } else {
             self.after(self.linger, Occasion::Linger, move |run| {

@@ -58,7 +58,7 @@ impl Backend for OnnxRuntime {
         if let Some(other) = options.precision.as_deref().filter(|precision| *precision != "float32") {
             let message =
                 format!("there is no precision {other:?} here: only \"float32\"; backend = \"torch\" has more");
-            return Err(Error::invalid_argument("precision", message));
+            return Err(Error::unimplemented(message).with_field("precision"));
         }
         let runtime = Arc::new(self.runtime()?);
         let model = GraphModel::load(path, &options_of(&options), runtime).map_err(from_graph)?;

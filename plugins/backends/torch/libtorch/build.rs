@@ -1,5 +1,5 @@
-//! Where the loader finds libtorch: beside the plugin, wherever that is put; for tests, where it was linked from. And the one
-//! call of libtorch that tch has not.
+//! Where the loader finds libtorch: beside the plugin, wherever that is put; for tests, where it was linked from. And the
+//! switches of libtorch that tch has not.
 
 fn main() {
     println!("cargo:rerun-if-env-changed=LIBTORCH");
@@ -8,13 +8,19 @@ fn main() {
         && let Ok(libtorch) = std::env::var("LIBTORCH")
     {
         println!("cargo:rustc-link-arg-tests=-Wl,-rpath,{libtorch}/lib");
-        println!("cargo:rerun-if-changed=src/tf32.cpp");
-        cc::Build::new()
-            .cpp(true)
-            .std("c++17")
-            .warnings(false)
-            .include(format!("{libtorch}/include"))
-            .file("src/tf32.cpp")
-            .compile("whyglass_tf32");
+        #[cfg(feature = "libtorch")]
+        switches(&libtorch);
     }
+}
+
+#[cfg(feature = "libtorch")]
+fn switches(libtorch: &str) {
+    println!("cargo:rerun-if-changed=src/switches.cpp");
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .warnings(false)
+        .include(format!("{libtorch}/include"))
+        .file("src/switches.cpp")
+        .compile("whyglass_switches");
 }

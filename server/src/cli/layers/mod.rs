@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "all")]
     json: bool,
     /// How an occlusion sweep would recompute only what changes, step by step; or why it cannot.
-    #[arg(long, value_name = "WINDOW/STRIDE", num_args = 0..=1, default_missing_value = "45/22", value_parser = sweep, conflicts_with_all = ["all", "json"])]
+    #[arg(long, value_name = "WINDOW/STRIDE", num_args = 0..=1, require_equals = true, default_missing_value = "45/22", value_parser = sweep, conflicts_with_all = ["all", "json"])]
     plan: Option<(usize, usize)>,
     /// Write a picture of the network, block by block, to FILE.
     #[arg(long, value_name = "FILE.svg")]

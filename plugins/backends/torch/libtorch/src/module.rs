@@ -5,7 +5,7 @@ use crate::error::{first_lines, from_torch, torch};
 use crate::groups::{Groups, softmax};
 use crate::outputs::{self, Output};
 use crate::pixels::Pixels;
-use crate::precision::Precision;
+use crate::precision::{Autocast, Precision};
 use std::path::Path;
 use tch::{CModule, Device, IValue, Kind, Tensor};
 use whyglass_sdk::{Error, INPUT, LOGITS, PROBABILITIES, Result, Status};
@@ -44,10 +44,6 @@ impl Module {
         for (_, parameter) in module.named_parameters().map_err(torch)? {
             drop(parameter.f_set_requires_grad(false).map_err(torch)?);
         }
-        if precision == Precision::Bf16 {
-            // It has no fallible form: an exception would be a panic, which ends as an error at the plugin's edge.
-            module.to(device, Kind::BFloat16, false);
-        }
         Ok(Self { module, pixels, groups: None, device, precision })
     }
 
@@ -57,19 +53,13 @@ impl Module {
     /// If the module throws, or returns no scores.
     pub(crate) fn forward(&self, pixels: Tensor) -> Result<Nodes> {
         let rows = pixels.size().first().copied().unwrap_or(0);
-        let mut prepared = self.pixels.prepare(&pixels)?;
-        if self.precision == Precision::Bf16 {
-            prepared = prepared.f_to_kind(Kind::BFloat16).map_err(torch)?;
-        }
+        let prepared = self.pixels.prepare(&pixels)?;
+        let autocast = Autocast::enter(self.precision, self.device)?;
         let returned = self.module.forward_is(&[IValue::Tensor(prepared)]).map_err(|error| from_torch(&error))?;
         let mut found = outputs::flatten(returned);
-        if self.precision == Precision::Bf16 {
-            for output in &mut found {
-                output.tensor = output.tensor.f_to_kind(Kind::Float).map_err(torch)?;
-            }
-        }
+        drop(autocast);
         let scores = found.remove(outputs::scores(&found, rows)?).tensor;
-        let scores = scores.f_reshape([rows, -1]).map_err(torch)?;
+        let scores = scores.f_reshape([rows, -1]).and_then(|scores| scores.f_to_kind(Kind::Float)).map_err(torch)?;
         let (logits, probabilities) = match &self.groups {
             Some(groups) => groups.apply(&scores)?,
             None => {

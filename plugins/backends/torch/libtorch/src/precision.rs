@@ -12,8 +12,7 @@ pub(crate) enum Precision {
     Float32,
     /// Operands of products are rounded to 10 bits of mantissa by a GPU's tensor cores, sums are float32.
     Tf32,
-    /// Operands are rounded to bfloat16, 7 bits of mantissa. A graph's other operators stay float32; a TorchScript module is
-    /// bfloat16 as a whole.
+    /// Operands of products are rounded to bfloat16, 7 bits of mantissa.
     Bf16,
 }
 
@@ -45,23 +44,56 @@ impl Precision {
 }
 
 unsafe extern "C" {
-    /// See `tf32.cpp`.
+    /// See `switches.cpp`.
     fn whyglass_allow_tf32(allowed: bool) -> bool;
+    /// As above.
+    fn whyglass_autocast(cuda: bool, enabled: bool) -> bool;
 }
 
 /// Chooses for the whole process, since libtorch knows no other choice that its threads for gradients would see: the first
-/// model on CUDA decides, and one that wants it otherwise is refused.
+/// model that is loaded on CUDA decides, and one that wants it otherwise is refused.
 fn settle(tf32: bool) -> Result<()> {
-    static CHOSEN: OnceLock<bool> = OnceLock::new();
+    static CHOSEN: OnceLock<Option<bool>> = OnceLock::new();
     // SAFETY: it takes a flag, catches what is thrown, and may be called from any thread.
-    let chosen = *CHOSEN.get_or_init(|| unsafe { whyglass_allow_tf32(tf32) } && tf32);
-    if chosen == tf32 {
-        return Ok(());
+    let chosen = CHOSEN.get_or_init(|| unsafe { whyglass_allow_tf32(tf32) }.then_some(tf32));
+    match chosen {
+        Some(chosen) if *chosen == tf32 => Ok(()),
+        Some(_) => {
+            let message = "an earlier model on CUDA has chosen \"tf32\", or chosen against it, and libtorch has one choice for \
+                           a process: load this model in a process of its own";
+            Err(Error::failed_precondition("PRECISION_TAKEN", message).with_field("precision"))
+        }
+        None => Err(Error::internal("libtorch refuses to choose between float32 and TF32").with_field("precision")),
     }
-    let (this, others) = if tf32 { ("tf32", "float32") } else { ("float32", "tf32") };
-    let message = format!(
-        "a model on CUDA with the precision {others:?} is loaded, and libtorch has one choice for a process: run {this:?} \
-         in a process of its own"
-    );
-    Err(Error::failed_precondition("PRECISION_TAKEN", message).with_field("precision"))
+}
+
+/// The calling thread computes products in bfloat16 until this is dropped, where that is wanted.
+pub(crate) struct Autocast {
+    cuda: Option<bool>,
+}
+
+impl Autocast {
+    /// # Errors
+    /// If libtorch refuses.
+    pub(crate) fn enter(precision: Precision, device: Device) -> Result<Self> {
+        if precision != Precision::Bf16 {
+            return Ok(Self { cuda: None });
+        }
+        let cuda = matches!(device, Device::Cuda(_));
+        // SAFETY: it takes two flags, catches what is thrown, and changes the calling thread only.
+        if unsafe { whyglass_autocast(cuda, true) } {
+            Ok(Self { cuda: Some(cuda) })
+        } else {
+            Err(Error::internal("libtorch refuses to compute in bfloat16").with_field("precision"))
+        }
+    }
+}
+
+impl Drop for Autocast {
+    fn drop(&mut self) {
+        if let Some(cuda) = self.cuda {
+            // SAFETY: as above.
+            unsafe { whyglass_autocast(cuda, false) };
+        }
+    }
 }

@@ -265,10 +265,10 @@ fn a_precision_is_chosen_by_name_and_bfloat16_is_near_float32() {
         let data = (0..shape.iter().product()).map(|i: i64| ((i + 3) * 7919 % 1009) as f32 / 1009.0).collect();
         let pictures = Tensor::new(shape, data);
         let (feeds, cotangents) = ([("input", pictures.view())], [("logits", Cotangent::Itself)]);
-        let query =
-            Vjp { feeds: &feeds, cotangents: &cotangents, wrt: &["input"], fetches: &["logits"], rule: Rule::Standard };
+        let (wrt, fetches) = (&["input", "features"], &["logits"]);
+        let query = Vjp { feeds: &feeds, cotangents: &cotangents, wrt, fetches, rule: Rule::Standard };
         let found = model.vjp(&Recorder::new().call(), &query).unwrap();
-        [found.wrt[0].data().to_vec(), found.fetches[0].data().to_vec()]
+        [&found.wrt[0], &found.wrt[1], &found.fetches[0]].map(|tensor| tensor.data().to_vec())
     };
     let digits = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../tests/models/digits-honest/model.onnx"));
     for path in [file("model.pt"), digits.to_owned()] {
@@ -279,7 +279,7 @@ fn a_precision_is_chosen_by_name_and_bfloat16_is_near_float32() {
         let (full, half) = (with(None), with(Some("bf16")));
         assert_eq!((full.descriptor().device.as_str(), half.descriptor().device.as_str()), ("cpu", "cpu, bf16"));
         // Noise leaves many units near their bounds, and each on the other side moves some pixels by all they have.
-        for ((full, half), bound) in gradient(&*full).iter().zip(gradient(&*half)).zip([0.4, 0.02]) {
+        for ((full, half), bound) in gradient(&*full).iter().zip(gradient(&*half)).zip([0.4, 0.4, 0.02]) {
             let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
             let apart = norm(&mut full.iter().zip(&half).map(|(a, b)| a - b)) / norm(&mut full.iter().copied());
             assert!((1e-5..bound).contains(&apart), "{path:?}: {apart} apart");

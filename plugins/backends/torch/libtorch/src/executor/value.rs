@@ -61,6 +61,11 @@ impl Value {
         Ok(if is_float(&self.tensor)? { Self::of(self.tensor.f_to_kind(kind)?) } else { self.share() })
     }
 
+    /// Its type, where it is made of floating-point numbers.
+    pub(crate) fn float_kind(&self) -> Option<Kind> {
+        is_float(&self.tensor).ok()?.then(|| self.tensor.kind())
+    }
+
     /// The integers in it, in order.
     pub(crate) fn ints(&self) -> Result<Vec<i64>> {
         if let Some(known) = &self.known {
