@@ -67,6 +67,8 @@ fn main() -> Result<()> {
         bail!("there is no benchmark {name:?}: choose from {}", NAMES.join(", "));
     }
     let wanted = |name: &str| arguments.names.is_empty() || arguments.names.iter().any(|given| given == name);
+    // What takes minutes is not what `--quick` is for.
+    let is_long_wanted = |name: &str| wanted(name) && !(arguments.quick && arguments.names.is_empty());
     let rounds = if arguments.quick { 5 } else { 9 };
     let ours = Ours::start(&arguments.plugins)?;
     let mut report = Report::default();
@@ -86,8 +88,6 @@ fn main() -> Result<()> {
         if wanted("lime") {
             lime::measure(&ours, &mut peer, &arguments.python, rounds.min(3), &mut report)?;
         }
-        // Runs of 10,000 samples take minutes: not what `--quick` is for.
-        let is_long_wanted = |name| wanted(name) && !(arguments.quick && arguments.names.is_empty());
         if is_long_wanted("limit") {
             limit::measure(&ours, &mut peer, &mut report)?;
         }
@@ -101,14 +101,14 @@ fn main() -> Result<()> {
     if wanted("latency") {
         latency::measure(&ours, rounds, &mut report)?;
     }
-    if wanted("crowd") {
+    if is_long_wanted("crowd") {
         crowd::measure(&ours, rounds, &mut report)?;
     }
     let many = if arguments.quick { 300 } else { 1000 };
     if wanted("memory") {
         memory::measure(&ours, many, &mut report)?;
     }
-    if wanted("mixed") {
+    if is_long_wanted("mixed") {
         memory::mixed(&Ours::keeping(&arguments.plugins, 50)?, many, &mut report)?;
     }
     // What was measured alone is kept beside the whole, not in its place.
