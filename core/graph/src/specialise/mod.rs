@@ -2,8 +2,9 @@
 //! shapes and weights becomes a constant.
 //!
 //! There is no shape inference and no interpreter here. The engine that will run the graph runs an *instrumented* copy
-//! of it once, unoptimised, whose outputs are the static values that others read and the `Shape` of the rest,
-//! but for what a few operators leave as it is. So operators that this crate has never heard of are no obstacle, and the shapes are the engine's own.
+//! of it once, unoptimised, whose outputs are the static values that others read and the `Shape` of the rest, but for
+//! what a few operators leave as it is. So operators that this crate has never heard of are no obstacle, and the shapes
+//! are the engine's own.
 
 mod batch;
 mod statics;

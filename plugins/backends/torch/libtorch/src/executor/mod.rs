@@ -170,16 +170,16 @@ impl Program {
                 }),
             });
             let mut call = Call { node, opset: self.opset, device: self.device, inputs: given.collect::<Result<_>>()? };
-            let float = call.inputs.iter().flatten().find_map(|input| input.float_kind()).unwrap_or(Kind::Float);
-            if *rounds {
+            let made = if *rounds {
+                let kind = call.inputs.iter().flatten().find_map(|input| input.float_kind()).unwrap_or(Kind::Float);
                 for input in call.inputs.iter_mut().flatten() {
                     *input = Rc::new(input.rounded(Kind::BFloat16).map_err(at_node)?);
                 }
-            }
-            let mut made = operator(&call).map_err(at_node)?;
-            if *rounds {
-                made = made.iter().map(|value| value.rounded(float)).collect::<Result<_>>().map_err(at_node)?;
-            }
+                operator(&call).and_then(|made| made.iter().map(|value| value.rounded(kind)).collect())
+            } else {
+                operator(&call)
+            };
+            let made = made.map_err(at_node)?;
             for (id, value) in node.outputs.iter().zip(made) {
                 if let Some(id) = id {
                     values.insert(*id, Rc::new(value));
