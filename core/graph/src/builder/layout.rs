@@ -111,11 +111,4 @@ impl Builder<'_> {
         let matrix = self.floats(&[size, picked], &matrix);
         self.along_axis(x, axis, matrix)
     }
-
-    /// `x` of N×(s²·C)×H×W as N×C×(s·H)×(s·W): channel `(y·s + x)·C + c` goes to row `y` and column `x` of each block.
-    pub fn depth_to_space(&mut self, x: ValueId, block: i64) -> Made {
-        let from = self.shape(x)?;
-        let shape = vec![from[0], from[1] / (block * block), from[2] * block, from[3] * block];
-        Ok(self.node("DepthToSpace", &[x], [("blocksize", block.into())], shape))
-    }
 }

@@ -27,11 +27,23 @@ impl Builder<'_> {
     }
 
     /// `stride`² phases to one value of `shape` (N×C×H×W); a phase that is missing is zero.
+    ///
+    /// Columns are laid side by side along a new last axis, and rows side by side along the width: engines do that by
+    /// copying, in less than half the time that their DepthToSpace takes for the same.
     pub(crate) fn interleave(&mut self, parts: &[Option<ValueId>], stride: i64, shape: &[i64]) -> Made {
         let cells = |size: i64| (size + stride - 1) / stride;
-        let each = [shape[0], shape[1], cells(shape[2]), cells(shape[3])];
-        let stacked = self.stack(parts, &each)?;
-        let value = self.interleave_stacked(stacked, stride, shape)?;
+        let [pictures, channels, height, width] = [shape[0], shape[1], cells(shape[2]), cells(shape[3])];
+        let mut rows = Vec::with_capacity(stride as usize);
+        for phases in parts.chunks(stride as usize) {
+            let row = self.side_by_side(phases, &[pictures, channels, height, width, 1], 4)?;
+            rows.push(row.map(|row| self.reshape(row, &[pictures, channels, height, stride * width])).transpose()?);
+        }
+        let whole = [pictures, channels, stride * height, stride * width];
+        let made = match self.side_by_side(&rows, &[pictures, channels, height, stride * width], 3)? {
+            Some(made) => self.reshape(made, &whole)?,
+            None => self.zeros(&whole),
+        };
+        let value = self.slice(made, &[0; 4], shape)?;
         if let Some(parts) = parts.iter().copied().collect() {
             self.is_also(value, Phases { stride, parts });
         }
@@ -40,8 +52,11 @@ impl Builder<'_> {
 
     /// As [`Builder::interleave`], of phases that lie one after the other along the channels.
     pub(crate) fn interleave_stacked(&mut self, stacked: ValueId, stride: i64, shape: &[i64]) -> Made {
-        let blocks = self.depth_to_space(stacked, stride)?;
-        self.slice(blocks, &[0; 4], shape)
+        let mut size = self.shape(stacked)?;
+        size[1] = shape[1];
+        let phases = (0..stride * stride).map(|phase| self.slice(stacked, &[0, phase * shape[1], 0, 0], &size));
+        let parts = phases.map(|phase| phase.map(Some)).collect::<Result<Vec<_>, Error>>()?;
+        self.interleave(&parts, stride, shape)
     }
 
     /// Phase `index` of `x`, picked by a depthwise convolution: slices with steps leave a blocked layout.
@@ -61,21 +76,23 @@ impl Builder<'_> {
         self.conv(x, weights, &window, shape[1])
     }
 
-    /// `parts`, each of `shape` or all zero, one after the other along the channels.
-    fn stack(&mut self, parts: &[Option<ValueId>], shape: &[i64]) -> Made {
-        let alive: Vec<(usize, ValueId)> =
-            parts.iter().enumerate().filter_map(|(i, part)| Some((i, (*part)?))).collect();
-        if let [(index, part)] = alive[..] {
-            let channels = |parts: usize| [0, parts as i64 * shape[1], 0, 0];
-            return self.pad(part, &channels(index), &channels(parts.len() - 1 - index), 0.0);
+    /// `parts`, each of `shape` (after a reshape) or all zero, along `axis`; `None` if all are zero.
+    fn side_by_side(
+        &mut self,
+        parts: &[Option<ValueId>],
+        shape: &[i64],
+        axis: usize,
+    ) -> Result<Option<ValueId>, Error> {
+        if parts.iter().all(Option::is_none) {
+            return Ok(None);
         }
         let mut all = Vec::with_capacity(parts.len());
         for part in parts {
             all.push(match part {
-                Some(part) => *part,
+                Some(part) => self.reshape(*part, shape)?,
                 None => self.zeros(shape),
             });
         }
-        self.concat(&all, 1)
+        self.concat(&all, axis).map(Some)
     }
 }

@@ -1,14 +1,17 @@
 //! The gradient of a convolution with respect to its input.
 //!
 //! Stride 1: a convolution with the kernel flipped. Larger strides: the result's pixels fall into stride² *phases*,
-//! each a convolution of the cotangent with a part of the kernel at the cotangent's own resolution, interleaved by
-//! DepthToSpace. Convolutions exist in a runtime's fastest layout; ConvTranspose, the fallback, mostly does not.
+//! each a convolution of the cotangent with a part of the kernel at the cotangent's own resolution, interleaved
+//! afterwards. Convolutions exist in a runtime's fastest layout; ConvTranspose, the fallback, mostly does not.
 
 use crate::builder::{Builder, Window};
 use crate::{Error, Tensor, ValueId};
 use std::sync::Arc;
 
 type Made = Result<ValueId, Error>;
+
+/// Output channels that an engine's convolution makes at a time.
+const BLOCK: i64 = 16;
 
 /// The cotangent of the input, of spatial `sizes`, of a convolution along `window` with `weights` whose output has the
 /// cotangent `g`.
@@ -141,7 +144,8 @@ fn phases(
     let alive = pairs().filter(|(y, x)| !rows[*y].is_empty() && !columns[*x].is_empty()).count();
     let recipe = |what: &str| format!("{what}, {group} groups, {window:?}");
 
-    if group == 1 && alive > 1 {
+    if group == 1 && alive > 1 && shape[1] < BLOCK {
+        // Few channels: all phases in one go, so that blocks of output channels are full.
         let (all_rows, all_columns) = (rows.concat(), columns.concat());
         let reach = |sees: &[Vec<(i64, i64)>], all: &[(i64, i64)]| -> Vec<Reach> {
             sees.iter().map(|sees| Reach::covering(sees, all).expect("a live phase")).collect()
@@ -152,7 +156,7 @@ fn phases(
         let stacked = b.conv(g, kernel, &Reach::window(&[&rows[0], &columns[0]], &cells, outputs), 1)?;
         b.interleave_stacked(stacked, stride, &shape)
     } else {
-        // Depthwise kernels are fastest with one output per group; a phase of its own also has no zeros to multiply.
+        // A phase of its own has no zeros to multiply; and depthwise kernels are fastest with one output per group.
         let mut parts = Vec::new();
         for (y, x) in pairs() {
             let reach = (Reach::covering(&rows[y], &rows[y]), Reach::covering(&columns[x], &columns[x]));
