@@ -222,6 +222,14 @@ fn a_shared_run_goes_on_until_each_who_asked_for_it_has_watched_it_and_left() {
     assert!(goes_on(&fake, &run), "somebody is awaited");
     drop(watch(&run));
     wait_for(&fake, &run, RunState::Cancelled);
+    // A page that watches its group asks twice: there is nobody else to come.
+    let of_page = || CreateOptions { group: "page".into(), ..lingering(0) };
+    let mut page = fake.engine.watch_group("page", &[], WatchOptions::default()).unwrap();
+    let run = fake.create_with(long(), of_page());
+    page.wait().unwrap();
+    assert_eq!(fake.create_with(long(), of_page()), run);
+    drop(page);
+    wait_for(&fake, &run, RunState::Cancelled);
     // The second comes and leaves before the first has come.
     let run = fake.create_with(long(), lingering(0));
     assert_eq!(fake.create_with(long(), lingering(0)), run);

@@ -38,9 +38,9 @@ impl Index {
     pub(super) fn keep(&mut self, run: &Arc<Run>, place: u64, bytes: usize) {
         self.put(run, Some((place, bytes)));
         while self.bytes > run.limits.cache_bytes
-            && let Some((_, key)) = self.by_use.first_key_value()
+            && let Some((_, &key)) = self.by_use.first_key_value()
         {
-            self.take(&key.clone());
+            self.take(&key);
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) struct Sharing {
 impl Sharing {
     /// Of the first to ask.
     pub(super) fn of(options: &CreateOptions) -> Self {
-        let mut sharing = Self { deadline: options.deadline.is_some(), ..Self::default() };
+        let mut sharing = Self { deadline: options.deadline.is_some(), awaited: 1, ..Self::default() };
         sharing.take_in(options);
         sharing
     }
@@ -43,7 +43,6 @@ impl Sharing {
 
     fn take_in(&mut self, options: &CreateOptions) {
         self.times += 1;
-        self.awaited += 1;
         self.linger = self.linger.max(options.linger);
         if !options.request_id.is_empty() {
             self.requests.push(options.request_id.clone());
@@ -67,6 +66,11 @@ impl Run {
         };
         if !may || sharing.altered || sharing.times >= TIMES {
             return false;
+        }
+        // A group that has it already watches it as one.
+        let expected = sharing.awaited > 0 || !inner.watchers.is_empty();
+        if !(expected && sharing.groups().any(|group| group == options.group)) {
+            inner.sharing.awaited += 1;
         }
         inner.sharing.take_in(options);
         // Where the last watcher has left, its time to linger is over.
