@@ -67,7 +67,8 @@ struct Server {
 impl Server {
     fn start(arguments: &Arguments) -> Result<Self> {
         let mut child = Command::new(&arguments.binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--models", "models", "--plugins"])
+            // The same is asked for in every round, to be computed in every round.
+            .args(["serve", "--listen", "127.0.0.1:0", "--cache", "0", "--models", "models", "--plugins"])
             .arg(&arguments.plugins)
             .stdout(Stdio::piped())
             .spawn()?;

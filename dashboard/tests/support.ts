@@ -6,6 +6,7 @@ import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { type MessageInitShape, create, toBinary } from "@bufbuild/protobuf";
 import { CreateRunsRequestSchema, type Services, services } from "whyglass";
 
+/** It shares nothing: each test has runs of its own, though it asks for what another has asked for. */
 export class Server {
   private constructor(
     private child: ChildProcess,
@@ -15,7 +16,7 @@ export class Server {
   static async start(listen = "127.0.0.1:0", ...flags: string[]): Promise<Server> {
     const binary = process.env.WHYGLASS_BINARY;
     if (!binary) throw new Error("WHYGLASS_BINARY is not set: run cargo xtask dashboard --test");
-    const child = spawn(binary, ["serve", "--listen", listen, "--grace", "1s", ...flags], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(binary, ["serve", "--listen", listen, "--grace", "1s", "--cache", "0", ...flags], { stdio: ["ignore", "pipe", "inherit"] });
     const address = await new Promise<string>((resolve, reject) => {
       child.stdout.on("data", (data: Buffer) => {
         const found = /listening on (\S+)/.exec(String(data))?.[1];

@@ -4,6 +4,7 @@
 mod duration;
 mod file;
 mod options;
+mod size;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,8 @@ pub struct ServeConfig {
     pub samples: Vec<PathBuf>,
     /// Time for running runs when the server is told to end.
     pub grace: Duration,
+    /// Bytes of results that are handed out again: what a server's engine is to be started with.
+    pub cache_bytes: usize,
     /// Connections at a time. Further ones wait, unread, until one of these ends.
     pub max_connections: usize,
     /// Bounds of connections and streams.
@@ -68,6 +71,7 @@ impl Default for ServeConfig {
             allow_origins: Vec::new(),
             samples: Vec::new(),
             grace: Duration::from_secs(10),
+            cache_bytes: 256 << 20,
             max_connections: 1024,
             timing: Timing::default(),
         }
@@ -181,6 +185,7 @@ fn serve_config(options: ServeOptions) -> Result<ServeConfig, ConfigError> {
         allow_origins: options.allow_origins,
         samples: non_empty(&options.samples, || beside_the_binary("samples").into_iter().collect()),
         grace: options.grace.unwrap_or(defaults.grace),
+        cache_bytes: options.cache.unwrap_or(defaults.cache_bytes),
         max_connections: defaults.max_connections,
         timing: defaults.timing,
     })
@@ -204,12 +209,13 @@ mod tests {
     fn flags_win_over_the_file_and_the_file_over_defaults() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("whyglass.toml");
-        let text = "[engine]\nmodels = ['/m']\nmax-runs = 3\n[serve]\nlisten = '127.0.0.1:7'\ngrace = '2m'\n";
+        let text =
+            "[engine]\nmodels = ['/m']\nmax-runs = 3\n[serve]\nlisten = '127.0.0.1:7'\ngrace = '2m'\ncache = '1MiB'\n";
         std::fs::write(&file, text).expect("it is ours");
         let flags = ServeOptions { listen: Some("127.0.0.1:9".parse().expect("an address")), ..Default::default() };
         let config = Config::resolve(Some(&file), EngineOptions::default(), flags).expect("fine");
         assert_eq!(config.serve.listen.port(), 9);
-        assert_eq!(config.serve.grace, Duration::from_secs(120));
+        assert_eq!((config.serve.grace, config.serve.cache_bytes), (Duration::from_secs(120), 1 << 20));
         assert_eq!(config.engine.models, [PathBuf::from("/m")]);
         assert_eq!((config.engine.limits.slots, config.engine.limits.queue), (3, 64));
     }

@@ -12,7 +12,8 @@ fn a_python_client_with_nothing_but_reflection_explains_stops_pauses_and_resumes
     let python = root().join("third_party/python/client/bin/python");
     assert!(python.exists(), "{} is missing: run `cargo xtask test`, which sets it up", python.display());
     let mut server = Command::new(binary())
-        .args(["serve", "--listen", "127.0.0.1:0", "--models"])
+        // The script explains the same again and again, and wants a run to stop, one to pause, one to resume: none is shared.
+        .args(["serve", "--listen", "127.0.0.1:0", "--cache", "0", "--models"])
         .arg(models())
         .arg("--plugins")
         .arg(plugins())

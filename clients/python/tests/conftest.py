@@ -19,8 +19,14 @@ SWEEP = {"size": 32, "stride": 16}
 
 
 class Server:
-    def __init__(self, *arguments: str, listen: str = "127.0.0.1:0", **variables: str) -> None:
+    """It shares nothing unless `cache` says so: a test that explains the same twice, or stops what another has finished,
+    wants two runs."""
+
+    def __init__(
+        self, *arguments: str, listen: str = "127.0.0.1:0", cache: str | None = "0", **variables: str
+    ) -> None:
         command = [os.environ["WHYGLASS_BINARY"], "serve", "--listen", listen, "--grace", "1s", *arguments]
+        command += [] if cache is None else ["--cache", cache]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=os.environ | variables)
         assert self.process.stdout is not None

@@ -65,8 +65,11 @@ pub struct Limits {
     pub results: usize,
     /// Bytes of finished runs that are kept; the oldest go first.
     pub result_bytes: usize,
-    /// How long a finished run is kept.
+    /// How long a finished run is kept, from its end or from when it was last asked for again.
     pub result_age: Duration,
+    /// Bytes of finished runs that are handed out again to whoever asks for the same, the least used going first; runs under
+    /// way are shared, too. 0: every request has runs of its own.
+    pub cache_bytes: usize,
     /// The longest a run may run; a request may ask for less.
     pub run_duration: Duration,
     /// A run that is paused for longer is stopped.
@@ -94,6 +97,7 @@ impl Default for Limits {
             results: 10_000,
             result_bytes: 1 << 30,
             result_age: Duration::from_secs(3600),
+            cache_bytes: 0,
             run_duration: Duration::from_secs(3600),
             pause: Duration::from_secs(600),
             unresponsive: Duration::from_secs(2),

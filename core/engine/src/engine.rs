@@ -190,7 +190,8 @@ impl Engine {
         Ok(scores::best(&logits, model.labels(), top, model.link()))
     }
 
-    /// Blocks. All checks come before anything is created: either every run exists or none.
+    /// Blocks. All checks come before anything is created: either every run exists or none. A spec with a seed is answered
+    /// with the run that there is of the same, under way or succeeded, where [`Limits::cache_bytes`] allows it.
     ///
     /// # Errors
     /// Every error of a request, its field beginning with `specs[i]`; QUEUE_FULL; SHUTTING_DOWN.
@@ -228,15 +229,19 @@ impl Engine {
         let checked = checked.collect::<Result<Vec<_>>>()?;
         let names = checked.iter().map(|_| random_name()).collect::<Result<Vec<_>>>()?;
         let parts: Vec<_> = names.into_iter().zip(checked).collect();
+        let mut names = Vec::with_capacity(parts.len());
         // Known before they run, so that nothing of them is missed.
-        let runs = self.scheduler.admit(parts.len(), &self.execute, || {
-            self.store.add(parts, |(name, spec), number| self.new_run(name, spec, number, options))
+        let made = self.scheduler.admit(parts.len(), &self.execute, || {
+            let make = |name, spec, number| self.new_run(name, spec, number, options);
+            let answer = self.store.ask(parts, options, make);
+            names.extend(answer.runs.iter().map(|run| run.name.to_string()));
+            answer.made
         })?;
         if let Some(deadline) = options.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
-            runs.iter().for_each(|run| run.end_after(left));
+            made.iter().for_each(|run| run.end_after(left));
         }
-        Ok(runs.iter().map(|run| run.name.to_string()).collect())
+        Ok(names)
     }
 
     fn check(&self, spec: RunSpec) -> Result<CheckedSpec> {
@@ -246,7 +251,7 @@ impl Engine {
         check::check(spec, model, &self.plugins, &self.datasets, &self.config.limits, self.config.threads())
     }
 
-    fn new_run(&self, name: String, spec: CheckedSpec, number: u64, options: &CreateOptions) -> Arc<Run> {
+    fn new_run(&self, name: RunName, spec: CheckedSpec, number: u64, options: &CreateOptions) -> Arc<Run> {
         let (store, scheduler) = (Arc::downgrade(&self.store), Arc::downgrade(&self.scheduler));
         let on_finished = move |run: &Arc<Run>| {
             if let Some(scheduler) = scheduler.upgrade() {
@@ -259,10 +264,8 @@ impl Engine {
         Run::new(NewRun {
             name: name.into(),
             number,
-            group: options.group.clone(),
-            request: options.request_id.clone(),
             spec,
-            linger: options.linger,
+            options,
             limits: self.config.limits.clone(),
             clock: Clock::of(&self.timer),
             on_finished: Box::new(on_finished),
@@ -329,7 +332,7 @@ impl Engine {
     #[must_use]
     pub fn runs(&self, group: Option<&str>) -> Vec<RunInfo> {
         let all = self.store.all().into_iter();
-        all.filter(|run| group.is_none_or(|group| run.group == group)).map(|run| run.info()).collect()
+        all.filter(|run| group.is_none_or(|group| run.is_in(group))).map(|run| run.info()).collect()
     }
 
     /// An artifact as it stands, whether or not the run has finished.

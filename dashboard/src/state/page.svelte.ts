@@ -83,7 +83,7 @@ function pictured(name: string): Run {
 
 async function isKept(run: string): Promise<boolean> {
   try {
-    return (await server.explain.getRun({ run })).run?.group === store.group;
+    return (await server.explain.getRun({ run })).run?.groups.includes(store.group) ?? false;
   } catch {
     return false;
   }

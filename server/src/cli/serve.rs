@@ -16,7 +16,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(places: &Places, args: Args) -> Result<Exit, Failure> {
-    let config = places.config(args.serve)?;
+    let mut config = places.config(args.serve)?;
+    // Only where there are others to share with: what a command computes for itself is computed.
+    config.engine.limits.cache_bytes = config.serve.cache_bytes;
     let engine = places::start(config.engine.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(async {

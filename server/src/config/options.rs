@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::duration::{deserialize, parse_duration};
+use super::size::{self, parse_size};
 use crate::tokens::Token;
 
 /// Where things are and how much may be used. Table `[engine]` of the file.
@@ -89,6 +90,11 @@ pub struct ServeOptions {
     #[arg(long, env = "WHYGLASS_GRACE", value_name = "TIME", value_parser = parse_duration)]
     #[serde(deserialize_with = "deserialize")]
     pub grace: Option<Duration>,
+    /// Results handed out again to whoever asks for the same with the same seed, the least used going first; 0: every
+    /// request has runs of its own [default: 256MiB]
+    #[arg(long, env = "WHYGLASS_CACHE", value_name = "SIZE", value_parser = parse_size)]
+    #[serde(deserialize_with = "size::deserialize")]
+    pub cache: Option<usize>,
 }
 
 fn first<T>(first: Vec<T>, second: Vec<T>) -> Vec<T> {
@@ -131,6 +137,7 @@ impl ServeOptions {
             allow_origins: first(self.allow_origins, other.allow_origins),
             samples: first(self.samples, other.samples),
             grace: self.grace.or(other.grace),
+            cache: self.cache.or(other.cache),
         }
     }
 }

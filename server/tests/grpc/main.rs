@@ -5,6 +5,7 @@
 
 mod access;
 mod administration;
+mod again;
 mod artifacts;
 mod browser;
 mod client;

@@ -128,7 +128,9 @@ class Client:
 
         `target` is the class to explain, by index or label; without it, what the model sees. Parameters of the technique
         are given by name, or as a mapping in `params`. After `max_duration` seconds the best so far is the result.
-        Frames of one artifact are at least `frame_interval` seconds apart; nothing is lost, the next one carries it."""
+        Frames of one artifact are at least `frame_interval` seconds apart; nothing is lost, the next one carries it.
+
+        With a `seed`, a server may answer with the run that another has asked for already; it is stopped for both."""
         source = None if image is None else _pictures.source(image)
         picture = source.image if source else None
         if isinstance(image, Item):

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::event::Placement;
 use super::images::Subject;
 use super::inputs::{self, Input};
+use super::key::Key;
 use super::spec::{ImageSource, RunSpec, Target};
 use super::{picture, resolve};
 use crate::config::Limits;
@@ -43,6 +44,8 @@ pub(crate) struct CheckedSpec {
     pub params: Map<String, Value>,
     pub seed: u64,
     pub max_duration: Duration,
+    /// `None`: no run is the same, and none is sought. So it is without a seed, which asks for a run of its own.
+    pub key: Option<Key>,
 }
 
 /// Checks one spec. Fields of errors begin at the spec.
@@ -62,6 +65,7 @@ pub(crate) fn check(
     let params = technique.complete(&spec.params).map_err(|error| error.within("params"))?;
     layers(&technique, &model, &params).map_err(|error| error.within("params"))?;
     let target = spec.target.map(|target| class(&target, &model)).transpose()?;
+    let shared = limits.cache_bytes > 0 && spec.seed.is_some();
     let seed = match spec.seed {
         Some(seed) if seed >= SEEDS => {
             return Err(Error::invalid("seed", "INVALID_SEED", format!("{seed} is not below 2^53 = {SEEDS}")));
@@ -91,8 +95,21 @@ pub(crate) fn check(
     let params = resolve::resolve(&technique, &model, params, limits.resolve, threads)?;
     let inputs = inputs::check(&technique, &model, about_dataset, &params, plugins, limits, threads)?;
     let max_duration = max_duration.min(limits.run_duration);
-    let subject = Some(subject);
-    Ok(CheckedSpec { model, technique, inputs, subject, placement, image, dataset, target, params, seed, max_duration })
+    let key = shared.then(|| Key::of((&model, &technique), &inputs, &params, (target, seed), &image)).flatten();
+    Ok(CheckedSpec {
+        model,
+        technique,
+        inputs,
+        subject: Some(subject),
+        placement,
+        image,
+        dataset,
+        target,
+        params,
+        seed,
+        max_duration,
+        key,
+    })
 }
 
 /// A seed for a run that asked for none.

@@ -85,6 +85,7 @@ impl Run {
         }
         inner.params = wanted;
         inner.params_changed = true;
+        inner.sharing.altered = true;
         Ok(())
     }
 

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
+use parking_lot::MutexGuard;
+
 use super::event::{ArtifactReference, EventKind, Finished, Outcome, RunState};
 use super::manifest;
-use super::run::{Occasion, Run};
+use super::run::{Inner, Occasion, Run};
 use crate::error::{Code, Error, Result};
 
 /// Why a run ends before its technique does.
@@ -41,7 +43,11 @@ impl Cause {
 impl Run {
     /// Asks the run to end. The first cause counts.
     pub(crate) fn cancel(&self, cause: Cause) {
-        let mut inner = self.lock();
+        self.end(self.lock(), cause);
+    }
+
+    /// As [`Run::cancel`], of a run as it is seen now: nobody can come in between.
+    pub(super) fn end(&self, mut inner: MutexGuard<'_, Inner>, cause: Cause) {
         if inner.state.is_final() || inner.cause.is_some() {
             return;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::accumulate::Artifacts;
 use super::event::Tensor;
@@ -28,6 +28,14 @@ pub(crate) struct Input {
     pub technique: Arc<Technique>,
     pub params: Map<String, Value>,
     artifact: String,
+}
+
+impl Input {
+    /// Everything that its artifact depends on, besides what it has in common with the run.
+    pub(super) fn identity(&self) -> Value {
+        let Self { name, technique, params, artifact } = self;
+        json!([name, technique.id, technique.plugin, technique.plugin_version, params, artifact])
+    }
 }
 
 /// What `technique` asks for, with the techniques that its parameters choose.

@@ -8,7 +8,10 @@ pub(crate) mod ending;
 pub(crate) mod event;
 pub(crate) mod execute;
 mod images;
+mod index;
 mod inputs;
+mod kept;
+mod key;
 mod log;
 mod manifest;
 pub(crate) mod picture;
@@ -16,6 +19,7 @@ mod reading;
 mod resolve;
 pub(crate) mod run;
 pub(crate) mod scheduler;
+mod sharing;
 mod sink;
 pub(crate) mod spec;
 pub(crate) mod store;
@@ -39,7 +43,8 @@ pub struct RunInfo {
     pub state: RunState,
     pub model: String,
     pub technique: String,
-    pub group: String,
+    /// In the order in which it came to them: that of the first who asked for it, then those of others.
+    pub groups: Vec<String>,
     /// Resolved, live changes included.
     pub params: Map<String, Value>,
     /// 0: no event yet.

@@ -15,7 +15,8 @@ use super::ending::Cause;
 use super::event::{ArtifactState, EventKind, Finished, Progress, RunEvent, RunState, Started};
 use super::images::Subject;
 use super::log::Log;
-use super::spec::ImageSource;
+use super::sharing::Sharing;
+use super::spec::{CreateOptions, ImageSource};
 use super::timer::Appointment;
 use super::{RunInfo, clock::Clock, picture};
 use crate::config::Limits;
@@ -47,10 +48,7 @@ pub(crate) struct Run {
     pub name: Arc<str>,
     /// In the order of creation.
     pub number: u64,
-    pub group: String,
-    pub request: String,
     pub spec: CheckedSpec,
-    pub linger: Duration,
     pub limits: Limits,
     pub clock: Clock,
     pub create_time: SystemTime,
@@ -91,6 +89,7 @@ pub(super) struct Inner {
     pub pauses: u64,
     pub watches: u64,
     pub watchers: Vec<Arc<Signal>>,
+    pub sharing: Sharing,
     /// Dropped at the end.
     pub subject: Option<Subject>,
     /// Pictures of the dataset that could not be read, and why.
@@ -98,21 +97,20 @@ pub(super) struct Inner {
 }
 
 /// What a new run is made of.
-pub(crate) struct NewRun {
+pub(crate) struct NewRun<'a> {
     pub name: Arc<str>,
     pub number: u64,
-    pub group: String,
-    pub request: String,
     pub spec: CheckedSpec,
-    pub linger: Duration,
+    /// Of the first who asks for it.
+    pub options: &'a CreateOptions,
     pub limits: Limits,
     pub clock: Clock,
     pub on_finished: OnFinished,
 }
 
 impl Run {
-    pub(crate) fn new(new: NewRun) -> Arc<Self> {
-        let NewRun { name, number, group, request, mut spec, linger, limits, clock, on_finished } = new;
+    pub(crate) fn new(new: NewRun<'_>) -> Arc<Self> {
+        let NewRun { name, number, mut spec, options, limits, clock, on_finished } = new;
         let subject = spec.subject.take();
         let inner = Inner {
             state: RunState::Queued,
@@ -133,6 +131,7 @@ impl Run {
             pauses: 0,
             watches: 0,
             watchers: Vec::new(),
+            sharing: Sharing::of(options),
             subject,
             unreadable: BTreeMap::new(),
         };
@@ -140,10 +139,7 @@ impl Run {
             this: this.clone(),
             name,
             number,
-            group,
-            request,
             spec,
-            linger,
             limits,
             clock,
             create_time: SystemTime::now(),
@@ -256,6 +252,11 @@ impl Run {
         inner.log.bytes() + inner.artifacts.bytes() + image + 4096
     }
 
+    /// Its time as a result begins again.
+    pub(super) fn keep_anew(&self) {
+        self.lock().expire_time = Some(SystemTime::now() + self.limits.result_age);
+    }
+
     pub(crate) fn trim(&self) {
         self.lock().log.trim();
     }
@@ -297,7 +298,7 @@ impl Run {
             state: inner.state,
             model: self.spec.model.name().to_owned(),
             technique: self.spec.technique.id.clone(),
-            group: self.group.clone(),
+            groups: inner.sharing.groups().map(str::to_owned).collect(),
             params: inner.params.clone(),
             last_sequence: inner.log.last(),
             progress,

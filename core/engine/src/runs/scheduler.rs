@@ -39,7 +39,7 @@ impl Scheduler {
         self.state.lock().room_for(count, self.slots, self.queue)
     }
 
-    /// Takes the `count` runs that `create` gives, or none: it is only asked where there is room. `execute` is called for
+    /// Takes the runs that `create` gives, `count` at most, or none: it is only asked where there is room. `execute` is called for
     /// each on a thread of its own, when its turn has come.
     pub(crate) fn admit(
         self: &Arc<Self>,

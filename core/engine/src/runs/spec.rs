@@ -18,7 +18,7 @@ pub struct RunSpec {
     pub target: Option<Target>,
     /// By the technique's schema; what is missing has a default.
     pub params: Map<String, Value>,
-    /// Below 2^53. `None`: drawn, and reported in `started`.
+    /// Below 2^53. `None`: drawn, and reported in `started`; the run is the caller's own then, whatever else is asked for.
     pub seed: Option<u64>,
     /// When it is over the best result so far is returned. `None`: the configured limit.
     pub max_duration: Option<Duration>,
@@ -46,7 +46,7 @@ pub enum Target {
     Label(String),
 }
 
-/// How runs are created.
+/// How runs are created. Of a run that was asked for before, each who asks for it adds a group, and the longest linger counts.
 #[derive(Clone, Debug, Default)]
 pub struct CreateOptions {
     /// The same id again joins the same runs. Empty: no such promise.
@@ -60,7 +60,7 @@ pub struct CreateOptions {
     pub deadline: Option<Instant>,
 }
 
-/// What may be done to a run.
+/// What may be done to a run, for all who have asked for it. After a stop or a change of parameters it is not handed out again.
 #[derive(Clone, Debug)]
 pub enum Action {
     /// Ends early and keeps what there is.

@@ -1,14 +1,17 @@
-//! All runs of an engine: by name, by group, by request; and how long finished ones are kept.
+//! All runs of an engine: by name, by group, by request, and by what was asked for: a run asked for again is the same run.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
 use super::RunName;
+use super::check::CheckedSpec;
+use super::index::Index;
+use super::kept::{Entry, Kept};
 use super::run::{Run, Signal};
-use super::timer::Appointment;
+use super::spec::CreateOptions;
 use crate::error::{Error, Result};
 
 #[derive(Default)]
@@ -16,26 +19,20 @@ struct Runs {
     /// In the order of their creation.
     by_number: BTreeMap<u64, Arc<Run>>,
     numbers: HashMap<Arc<str>, u64>,
+    /// Of each group, by the number under which they came to it.
+    groups: HashMap<String, BTreeMap<u64, Arc<Run>>>,
+    /// Numbers are of creation and of coming to a group alike.
     newest: u64,
-    finished: Finished,
+    index: Index,
+    finished: Kept,
 }
 
-/// What is kept of runs that have finished, in the order in which they did.
-#[derive(Default)]
-struct Finished {
-    kept: BTreeMap<u64, Kept>,
-    /// Those whose logs have not been trimmed.
-    whole: BTreeSet<u64>,
-    /// How many have finished: the next one's place in that order.
-    count: u64,
-    /// Of all, and never less than it is: logs are trimmed by the last watcher, too.
-    bytes: usize,
-}
-
-struct Kept {
-    run: Arc<Run>,
-    bytes: usize,
-    _expiry: Option<Appointment>,
+/// What a request is answered with.
+pub(crate) struct Answer {
+    /// In the order of its specs, no two the same.
+    pub runs: Vec<Arc<Run>>,
+    /// Those among them that were made for it.
+    pub made: Vec<Arc<Run>>,
 }
 
 /// The runs that one request has created; locked while it creates them.
@@ -50,21 +47,49 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Takes in what `make` makes of each part and its number. Numbers are given in one go with the runs that bear them,
-    /// so that whoever has seen a number has seen every run before it.
-    pub(crate) fn add<T>(&self, parts: Vec<T>, make: impl Fn(T, u64) -> Arc<Run>) -> Vec<Arc<Run>> {
+    /// For each part a run that there is already, or the one that `make` makes of it and its number. Numbers are given in one
+    /// go with the runs that bear them, so that whoever has seen a number has seen every run before it.
+    pub(crate) fn ask(
+        self: &Arc<Self>,
+        parts: Vec<(RunName, CheckedSpec)>,
+        options: &CreateOptions,
+        make: impl Fn(RunName, CheckedSpec, u64) -> Arc<Run>,
+    ) -> Answer {
         let mut runs = self.runs.lock();
-        let mut added = Vec::with_capacity(parts.len());
-        for part in parts {
-            runs.newest += 1;
-            let run = make(part, runs.newest);
-            runs.numbers.insert(Arc::clone(&run.name), run.number);
-            runs.by_number.insert(run.number, Arc::clone(&run));
-            added.push(run);
+        let mut answer = Answer { runs: Vec::with_capacity(parts.len()), made: Vec::new() };
+        for (name, spec) in parts {
+            let run = self.again(&mut runs, &spec, options, &answer.runs).unwrap_or_else(|| {
+                let run = runs.create(|number| make(name, spec, number));
+                answer.made.push(Arc::clone(&run));
+                run
+            });
+            runs.enter(&run, &options.group);
+            answer.runs.push(run);
         }
         drop(runs);
-        added.iter().for_each(|run| self.notify_group(&run.group));
-        added
+        self.notify_group(&options.group);
+        answer
+    }
+
+    /// The run that `spec` asks for again, if that is not among those that the request has been given `already`. A result
+    /// is kept anew: whoever has been given its name has as much time as the first.
+    fn again(
+        self: &Arc<Self>,
+        runs: &mut Runs,
+        spec: &CheckedSpec,
+        options: &CreateOptions,
+        already: &[Arc<Run>],
+    ) -> Option<Arc<Run>> {
+        let (run, place) = runs.index.find(spec.key.as_ref()?)?;
+        if already.iter().any(|other| Arc::ptr_eq(other, &run)) || !run.join(spec, options) {
+            return None;
+        }
+        if let Some(place) = place {
+            runs.finished.remove(place);
+            run.keep_anew();
+            self.keep_last(runs, &run);
+        }
+        Some(run)
     }
 
     /// # Errors
@@ -83,10 +108,11 @@ impl Store {
         self.runs.lock().by_number.values().cloned().collect()
     }
 
-    /// The runs of `group` created after the run `number`.
-    pub(crate) fn group_after(&self, group: &str, number: u64) -> Vec<Arc<Run>> {
+    /// The runs that came to `group` after the number, each with its own.
+    pub(crate) fn group_after(&self, group: &str, number: u64) -> Vec<(u64, Arc<Run>)> {
         let runs = self.runs.lock();
-        runs.by_number.range(number + 1..).map(|(_, run)| run).filter(|run| run.group == group).cloned().collect()
+        let of_group = runs.groups.get(group).into_iter().flat_map(|runs| runs.range(number + 1..));
+        of_group.map(|(number, run)| (*number, Arc::clone(run))).collect()
     }
 
     pub(crate) fn join_group(&self, group: &str, signal: &Arc<Signal>) {
@@ -136,29 +162,30 @@ impl Store {
     /// Takes in that `run` has finished, and keeps finished runs for a while and within the limits: first logs are trimmed, then
     /// runs are dropped, the one first that finished first.
     pub(crate) fn keep(self: &Arc<Self>, run: &Arc<Run>) {
-        let limits = &run.limits;
         let mut runs = self.runs.lock();
-        let place = runs.finished.count;
-        runs.finished.count += 1;
-        let store = Arc::downgrade(self);
-        // If it comes at once it waits for the lock.
-        let expiry = run.clock.after(limits.result_age, move || {
-            if let Some(store) = store.upgrade() {
-                store.drop_finished(place);
-            }
-        });
-        let bytes = run.bytes();
-        runs.finished.kept.insert(place, Kept { run: Arc::clone(run), bytes, _expiry: expiry });
-        runs.finished.whole.insert(place);
-        runs.finished.bytes += bytes;
-        while runs.finished.bytes > limits.result_bytes && runs.finished.trim_first() {}
+        self.keep_last(&mut runs, run);
         let mut gone = Vec::new();
-        while runs.finished.bytes > limits.result_bytes || runs.finished.kept.len() > limits.results {
-            let Some(first) = runs.finished.kept.first_key_value().map(|(place, _)| *place) else { break };
+        while let Some(first) = runs.finished.excess(&run.limits) {
             gone.extend(runs.remove(first));
         }
         drop(runs);
         self.let_go(gone);
+    }
+
+    fn keep_last(self: &Arc<Self>, runs: &mut Runs, run: &Arc<Run>) {
+        let store = Arc::downgrade(self);
+        // If it comes at once it waits for the lock.
+        let expired = move |place| {
+            if let Some(store) = store.upgrade() {
+                store.drop_finished(place);
+            }
+        };
+        let (place, bytes) = runs.finished.add(run, expired);
+        if run.serves() {
+            runs.index.keep(run, place, bytes);
+        } else {
+            runs.index.forget(run);
+        }
     }
 
     fn drop_finished(&self, place: u64) {
@@ -166,39 +193,48 @@ impl Store {
         self.let_go(gone);
     }
 
-    /// What runs leave behind, outside the lock: their tensors, and the promise of their requests.
-    fn let_go(&self, gone: impl IntoIterator<Item = Kept>) {
-        // The runs of a request have one age; with the first of them its promise is over.
-        for Kept { run, .. } in gone {
-            if !run.request.is_empty() {
-                self.forget_request(&run.request);
-            }
+    /// What runs leave behind, outside the lock: their tensors, and the promises of their requests.
+    fn let_go(&self, gone: impl IntoIterator<Item = Entry>) {
+        // With the first of a request's runs its promise is over.
+        for Entry { run, .. } in gone {
+            run.requests().iter().for_each(|request| self.forget_request(request));
         }
     }
 }
 
 impl Runs {
-    /// Forgets the run that finished in this place.
-    fn remove(&mut self, place: u64) -> Option<Kept> {
-        let kept = self.finished.kept.remove(&place)?;
-        self.finished.whole.remove(&place);
-        self.finished.bytes -= kept.bytes;
-        self.by_number.remove(&kept.run.number);
-        self.numbers.remove(&kept.run.name);
-        Some(kept)
+    fn create(&mut self, make: impl FnOnce(u64) -> Arc<Run>) -> Arc<Run> {
+        self.newest += 1;
+        let run = make(self.newest);
+        self.numbers.insert(Arc::clone(&run.name), run.number);
+        self.by_number.insert(run.number, Arc::clone(&run));
+        self.index.enter(&run);
+        run
     }
-}
 
-impl Finished {
-    /// Trims the first log that is still whole. False: none is.
-    fn trim_first(&mut self) -> bool {
-        let Some(place) = self.whole.pop_first() else { return false };
-        if let Some(kept) = self.kept.get_mut(&place) {
-            kept.run.trim();
-            self.bytes -= kept.bytes;
-            kept.bytes = kept.run.bytes();
-            self.bytes += kept.bytes;
+    /// The run is seen by the group's watchers, unless it is already.
+    fn enter(&mut self, run: &Arc<Run>, group: &str) {
+        if !group.is_empty() && run.enter(group, self.newest + 1) {
+            self.newest += 1;
+            self.groups.entry(group.to_owned()).or_default().insert(self.newest, Arc::clone(run));
         }
-        true
+    }
+
+    /// Forgets the run that finished in this place.
+    fn remove(&mut self, place: u64) -> Option<Entry> {
+        let entry = self.finished.remove(place)?;
+        let run = &entry.run;
+        self.by_number.remove(&run.number);
+        self.numbers.remove(&run.name);
+        self.index.forget(run);
+        for (group, number) in run.memberships() {
+            if let Some(runs) = self.groups.get_mut(&group) {
+                runs.remove(&number);
+                if runs.is_empty() {
+                    self.groups.remove(&group);
+                }
+            }
+        }
+        Some(entry)
     }
 }

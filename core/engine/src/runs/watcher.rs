@@ -55,14 +55,15 @@ struct Followed {
     ended: bool,
 }
 
-/// The group that a watcher follows, and the newest of its runs that it knows.
+/// The group that a watcher follows, and the number under which the newest of its runs that it knows came to it.
 struct Group {
     name: String,
     newest: u64,
     cursors: BTreeMap<String, u64>,
 }
 
-/// Follows runs. When the last watcher of a run is dropped, its linger time begins.
+/// Follows runs. When the last watcher of a run is dropped, its linger time begins, unless somebody has been given its name
+/// and has not come to watch yet.
 pub struct Watcher {
     store: Arc<Store>,
     signal: Arc<Signal>,
@@ -111,8 +112,8 @@ impl Watcher {
         let Some(group) = &mut self.group else { return };
         let fresh = self.store.group_after(&group.name, group.newest);
         let mut met = Vec::new();
-        for run in fresh {
-            group.newest = run.number;
+        for (number, run) in fresh {
+            group.newest = number;
             let after = group.cursors.remove(&*run.name).unwrap_or(0);
             met.push((run, after));
         }

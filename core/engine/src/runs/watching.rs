@@ -69,10 +69,12 @@ impl Run {
     pub(super) fn watched_by(&self, signal: &Arc<Signal>) {
         let mut inner = self.lock();
         inner.watches += 1;
+        // Who of those that were given its name has come cannot be told; that one of them has will do.
+        inner.sharing.awaited = inner.sharing.awaited.saturating_sub(1);
         inner.watchers.push(Arc::clone(signal));
     }
 
-    /// When the last one leaves, the linger time begins.
+    /// When the last one leaves and no other is awaited, the linger time begins.
     pub(super) fn unwatched_by(&self, signal: &Arc<Signal>) {
         let mut inner = self.lock();
         inner.watches += 1;
@@ -85,14 +87,17 @@ impl Run {
             inner.log.trim();
             return;
         }
-        let watches = inner.watches;
-        if self.linger.is_zero() {
-            drop(inner);
-            self.cancel(Cause::Unwatched);
+        if inner.sharing.awaited > 0 {
+            return;
+        }
+        let (watches, linger) = (inner.watches, inner.sharing.linger);
+        if linger.is_zero() {
+            self.end(inner, Cause::Unwatched);
         } else {
-            self.after(self.linger, Occasion::Linger, move |run| {
-                if run.lock().watches == watches {
-                    run.cancel(Cause::Unwatched);
+            self.after(linger, Occasion::Linger, move |run| {
+                let inner = run.lock();
+                if inner.watches == watches {
+                    run.end(inner, Cause::Unwatched);
                 }
             });
         }

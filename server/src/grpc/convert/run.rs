@@ -103,12 +103,13 @@ pub(in crate::grpc) fn run(run: &engine::RunInfo) -> v1::Run {
         name: run_name(&run.name),
         state: state(run.state).into(),
         spec: Some(spec),
-        group: run.group.clone(),
+        group: run.groups.first().cloned().unwrap_or_default(),
         last_sequence: run.last_sequence,
         progress: Some(progress(&run.progress)),
         create_time: Some(timestamp(run.create_time)),
         expire_time: run.expire_time.map(timestamp),
         finished: run.finished.as_ref().map(|end| finished(&run.name, end)),
+        groups: run.groups.clone(),
     }
 }
 
