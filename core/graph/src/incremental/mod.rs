@@ -8,9 +8,10 @@
 //!
 //! - [`interval`]: which cells change, which are needed; [`space`]: which part of a network works cell by cell.
 //! - [`stage`]: where the windows of a stage lie; [`program`]: the graph that computes them.
-//! - [`plan`], [`cost`]: where to cut. [`sweep`]: running it for many rectangles.
+//! - [`plan`], [`cost`]: where to cut; [`describe`]: what that saves. [`sweep`]: running it for many rectangles.
 
 mod cost;
+mod describe;
 mod interval;
 mod paste;
 pub(crate) mod plan;

@@ -95,35 +95,6 @@ impl Plan {
         weights.map(|tensor| tensor.bytes().len()).sum::<usize>() > HEAVY
     }
 
-    /// What it does, for people: one line per stage.
-    #[must_use]
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let name = |node: usize| {
-            let node = &self.graph.nodes[self.space.nodes[node].index];
-            node.outputs.iter().flatten().next().map_or("", |id| self.graph.value(*id).name.as_str())
-        };
-        let mut lines: Vec<String> = Vec::new();
-        for planned in &self.stages {
-            let last = planned.stage.nodes.end - 1;
-            let of = |axis: usize| {
-                let axis = &planned.axes[axis];
-                let sizes: Vec<String> =
-                    axis.classes.iter().map(|l| l.nodes[l.nodes.len() - 1].len().to_string()).collect();
-                (sizes.join("/"), axis.classes.len())
-            };
-            let ((down, a), (across, b)) = (of(0), of(1));
-            let [height, width] = self.space.cells[self.space.nodes[last].outputs[0]].size;
-            lines.push(format!(
-                "up to {}: {} nodes, windows of {down} rows of {height} and {across} columns of {width}, {} programs",
-                name(last),
-                planned.stage.nodes.len(),
-                a * b
-            ));
-        }
-        lines.push(format!("the rest whole; {:.2} times as fast", self.gain));
-        lines
-    }
-
     /// Cells whose values for the picture itself are needed, without the picture.
     pub(crate) fn base(&self) -> Vec<usize> {
         let mut base: Vec<usize> = self.stages.iter().flat_map(|planned| &planned.stage.inputs).copied().collect();

@@ -269,3 +269,22 @@ fn most_random_networks_can_be_split() {
     assert!(stages.iter().filter(|stages| **stages > 0).count() > 25, "{stages:?}");
     assert!(stages.iter().any(|stages| *stages > 2), "{stages:?}");
 }
+
+/// A 3×3 convolution of 16×16 pixels, and the sum over all cells.
+#[test]
+fn a_plan_tells_how_many_multiplications_it_saves() {
+    let mut grown = Grown::new(16, 16);
+    let weights = grown.constant(Tensor::f32(&[2, 3, 3, 3], &[1.0; 54]));
+    let picture = grown.picture;
+    let cells = grown.add("Conv", &[picture, weights], [("pads", Attribute::Ints(vec![1; 4]))]);
+    let sum = grown.add("GlobalAveragePool", &[cells], []);
+    let graph = Graph { outputs: vec![sum], ..grown.graph.clone() };
+    let one = specialise(&graph, &[1, 3, 16, 16], &ReferenceRuntime).unwrap();
+    let saving = |top, bottom| {
+        let rects = [Rect { top, left: 6, bottom, right: 8 }];
+        Plan::forced(&one, picture, sum, &rects, |_| vec![0, 1]).unwrap().saving()
+    };
+    // 2×2 pixels are seen by 4×4 cells of 16×16; at the border by 3×4.
+    assert!((saving(6, 8) - 16.0).abs() < 1e-9);
+    assert!((saving(0, 2) - 256.0 / 12.0).abs() < 1e-9);
+}
