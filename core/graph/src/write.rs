@@ -9,6 +9,7 @@ use crate::proto::{
     StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use crate::{Attribute, Dtype, Error, Graph, Node, Tensor, ValueId};
+use bytes::Bytes;
 use prost::Message as _;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -47,14 +48,36 @@ pub fn write_whole(graph: &Graph) -> Result<Vec<u8>, Error> {
     Ok(encode(graph, usize::MAX)?.bytes)
 }
 
+/// The large floating-point constants in the ONNX file `bytes`, which may have come from an engine, by their names.
+///
+/// # Errors
+/// If the bytes are no ONNX file.
+pub fn weights_in(bytes: Bytes) -> Result<Vec<(String, Tensor)>, Error> {
+    let model = ModelProto::decode(bytes).map_err(|error| Error::malformed(format!("no ONNX file: {error}")))?;
+    let mut weights = Vec::new();
+    for constant in model.graph.into_iter().flat_map(|graph| graph.initializer) {
+        let dtype = Dtype::from_code(constant.data_type).filter(|dtype| is_floating(*dtype));
+        let (Some(dtype), Some(data)) = (dtype, constant.raw_data) else { continue };
+        if data.len() >= BY_REFERENCE {
+            let wrong = || Error::malformed(format!("{:?} does not have the bytes of its shape", constant.name));
+            let tensor = Tensor::checked(dtype, constant.dims, data).ok_or_else(wrong)?;
+            weights.push((constant.name, tensor));
+        }
+    }
+    Ok(weights)
+}
+
+fn is_floating(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::F32 | Dtype::F64 | Dtype::F16 | Dtype::Bf16)
+}
+
 fn encode(graph: &Graph, threshold: usize) -> Result<Written, Error> {
     let mut by_reference = Vec::new();
     let mut initializer = Vec::new();
     let used = used_values(graph)?;
     for (&id, tensor) in graph.constants.iter().filter(|(id, _)| used.contains(id)) {
         let name = graph.value(id).name.clone();
-        let floating = matches!(tensor.dtype(), Dtype::F32 | Dtype::F64 | Dtype::F16 | Dtype::Bf16);
-        if floating && tensor.bytes().len() >= threshold {
+        if is_floating(tensor.dtype()) && tensor.bytes().len() >= threshold {
             initializer.push(declaration(&name, tensor));
             by_reference.push((name, Arc::clone(tensor)));
         } else {

@@ -7,6 +7,7 @@ mod arena;
 mod backend;
 mod error;
 mod library;
+mod optimised;
 mod runtime;
 mod value;
 mod weights;

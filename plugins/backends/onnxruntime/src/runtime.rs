@@ -7,11 +7,13 @@
 
 use crate::arena;
 use crate::library;
+use crate::optimised;
 use crate::value::{self, Lent};
 use crate::weights::{Weight, Weights};
 use ort::environment::{Environment, GlobalThreadPoolOptions};
+use ort::ep;
 use ort::logging::LogLevel;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SharedSessionInner};
 use ort::{AsPointer, sys};
 use parking_lot::Mutex;
@@ -89,7 +91,7 @@ impl OrtRuntime {
             Some(environment) => environment.clone(),
             None => current.insert(load(path)?).clone(),
         };
-        Ok(Self { environment, weights: Arc::default(), cores: cores() })
+        Ok(Self { environment, weights: Arc::new(Weights::new()), cores: cores() })
     }
 }
 
@@ -122,7 +124,15 @@ pub struct Program {
     session: Arc<SharedSessionInner>,
     inputs: Vec<CString>,
     outputs: Vec<CString>,
-    _weights: Vec<Arc<Weight>>,
+    weights: Vec<Arc<Weight>>,
+}
+
+impl Program {
+    /// Where the weights lie that it reads: the same in programs that share them.
+    #[doc(hidden)]
+    pub fn weight_addresses(&self) -> impl Iterator<Item = usize> + '_ {
+        self.weights.iter().map(|weight| weight.address())
+    }
 }
 
 impl Runtime for OrtRuntime {
@@ -135,30 +145,25 @@ impl Runtime for OrtRuntime {
 
     fn compile(&self, graph: &Graph, options: CompileOptions) -> Result<Program, OrtError> {
         let written = whyglass_graph::write(graph)?;
-        let mut weights = Vec::with_capacity(written.by_reference.len());
-        let mut builder = Session::builder(&self.environment)?.with_env_allocators().map_err(engine)?;
-        if options.optimise {
+        let (session, weights) = if options.optimise {
+            let mut builder = Session::builder(&self.environment)?.with_env_allocators().map_err(engine)?;
             let threads = if options.threads == 0 { self.cores } else { options.threads.min(self.cores) };
-            builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(engine)?;
             builder = builder.with_independent_thread_pool().map_err(engine)?;
             builder = builder.with_intra_threads(threads.min(MOST_THREADS)).map_err(engine)?;
             builder = builder.with_config_entry(STOP_SPINNING, "1").map_err(engine)?;
+            optimised::session(&self.environment, &self.weights, builder, &written)?
         } else {
             // Runs once: packed copies of the weights would only cost time and memory.
-            builder = builder.with_optimization_level(GraphOptimizationLevel::Disable).map_err(engine)?;
-            builder = builder.with_prepacking(false).map_err(engine)?;
-        }
-        for (name, tensor) in &written.by_reference {
-            let weight = self.weights.share(tensor)?;
-            builder = builder.with_external_initializer(name, Arc::clone(weight.lent().value())).map_err(engine)?;
-            weights.push(weight);
-        }
-        let session = builder.commit_from_memory(&written.bytes)?;
+            let builder = passing(&self.environment, GraphOptimizationLevel::Disable)?;
+            let weights = self.weights.share_all(&written.by_reference)?;
+            let session = lend(builder, &weights)?.commit_from_memory(&written.bytes)?;
+            (session, weights.into_iter().map(|(_, weight)| weight).collect())
+        };
         Ok(Program {
             inputs: names(graph, &graph.inputs)?,
             outputs: names(graph, &graph.outputs)?,
             session: session.inner(),
-            _weights: weights,
+            weights,
         })
     }
 
@@ -198,8 +203,25 @@ impl Runtime for OrtRuntime {
     }
 }
 
+/// For a session that is not kept. It packs no weights, and what it needs is not taken from the arena that all sessions
+/// share, which gives nothing back.
+pub(crate) fn passing(environment: &Environment, level: GraphOptimizationLevel) -> Result<SessionBuilder, OrtError> {
+    let no_arena = ep::CPU::default().with_arena_allocator(false).build();
+    let builder = Session::builder(environment)?.with_execution_providers([no_arena]).map_err(engine)?;
+    let builder = builder.with_optimization_level(level).map_err(engine)?;
+    builder.with_prepacking(false).map_err(engine)
+}
+
+/// Hands `weights` to the session that is built, as what the file says is elsewhere. The engine copies them.
+pub(crate) fn lend(mut builder: SessionBuilder, weights: &[(String, Arc<Weight>)]) -> Result<SessionBuilder, OrtError> {
+    for (name, weight) in weights {
+        builder = builder.with_external_initializer(name, Arc::clone(weight.lent().value())).map_err(engine)?;
+    }
+    Ok(builder)
+}
+
 /// The builder hands itself back with an error; only what went wrong is of interest.
-fn engine<R>(error: ort::Error<R>) -> OrtError {
+pub(crate) fn engine<R>(error: ort::Error<R>) -> OrtError {
     OrtError::Engine(ort::Error::new_with_code(error.code(), error.message()))
 }
 

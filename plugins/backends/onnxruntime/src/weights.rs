@@ -1,10 +1,13 @@
-//! Weights that several sessions read from one place: the engine is lent the same memory for the same `Arc`, however
-//! many programs are compiled from one model.
+//! Weights that several sessions read from one place: the engine is lent the same memory for the same `Arc`, and for what
+//! it has packed to the same bytes, however many programs are compiled from one model.
 
 use crate::runtime::OrtError;
 use crate::value::Lent;
+use bytes::Bytes;
+use ort::session::builder::PrepackedWeights;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Weak};
 use whyglass_graph::Tensor;
 
@@ -19,15 +22,35 @@ impl Weight {
     pub(crate) fn lent(&self) -> &Lent {
         &self.lent
     }
+
+    pub(crate) fn address(&self) -> usize {
+        self.tensor.bytes().as_ptr() as usize
+    }
 }
 
-/// Weights in use, by the address of their tensor. Weak: when the last program is gone, so is the weight.
-#[derive(Default)]
+/// Weights in use, by the address of their tensor, or by their bytes. Weak: when the last program is gone, so is the weight.
 pub(crate) struct Weights {
     by_address: Mutex<HashMap<usize, Weak<Weight>>>,
+    by_bytes: Mutex<HashMap<u64, Weak<Weight>>>,
+    hasher: RandomState,
+    /// What the engine packs of them when a session is made, in the engine's own keeping: until all sessions are gone.
+    packed: PrepackedWeights,
 }
 
+/// What the engine's kernels read at once, and where its own allocator begins.
+const LINE: usize = 64;
+
 impl Weights {
+    /// None yet. The engine has been loaded.
+    pub(crate) fn new() -> Self {
+        let (by_address, by_bytes) = (Mutex::default(), Mutex::default());
+        Self { by_address, by_bytes, hasher: RandomState::new(), packed: PrepackedWeights::new() }
+    }
+
+    pub(crate) fn packed(&self) -> &PrepackedWeights {
+        &self.packed
+    }
+
     /// The one weight over `tensor`.
     ///
     /// # Errors
@@ -46,5 +69,55 @@ impl Weights {
         let weight = Arc::new(Weight { lent: Lent::new(tensor)?, tensor: Arc::clone(tensor) });
         by_address.insert(address, Arc::downgrade(&weight));
         Ok(weight)
+    }
+
+    /// All of `tensors`, by their names.
+    ///
+    /// # Errors
+    /// As [`Weights::share`].
+    pub(crate) fn share_all(&self, tensors: &[(String, Arc<Tensor>)]) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
+        tensors.iter().map(|(name, tensor)| Ok((name.clone(), self.share(tensor)?))).collect()
+    }
+
+    /// The one weight of the bytes of `tensor`, which is copied if there is none yet.
+    ///
+    /// # Errors
+    /// If the engine refuses the tensor.
+    pub(crate) fn intern(&self, tensor: &Tensor) -> Result<Arc<Weight>, OrtError> {
+        let hash = self.hasher.hash_one((tensor.dtype(), tensor.shape(), &tensor.bytes()[..]));
+        let mut by_bytes = self.by_bytes.lock();
+        if let Some(weight) = by_bytes.get(&hash).and_then(Weak::upgrade)
+            && *weight.tensor == *tensor
+        {
+            return Ok(weight);
+        }
+        by_bytes.retain(|_, weight| weight.strong_count() > 0);
+        let tensor = Arc::new(Tensor::new(tensor.dtype(), tensor.shape().to_vec(), at_a_line(tensor.bytes())));
+        let weight = Arc::new(Weight { lent: Lent::new(&tensor)?, tensor });
+        by_bytes.insert(hash, Arc::downgrade(&weight));
+        Ok(weight)
+    }
+}
+
+/// A copy of `bytes` that begins at a line.
+fn at_a_line(bytes: &[u8]) -> Bytes {
+    let mut memory = vec![0; bytes.len() + LINE];
+    let start = memory.as_ptr().align_offset(LINE).min(LINE);
+    memory[start..start + bytes.len()].copy_from_slice(bytes);
+    Bytes::from(memory).slice(start..start + bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_begins_at_a_line_wherever_the_bytes_did() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for start in 0..9 {
+            let copy = at_a_line(&bytes[start..]);
+            assert_eq!(copy, bytes[start..]);
+            assert_eq!(copy.as_ptr().align_offset(LINE), 0);
+        }
     }
 }

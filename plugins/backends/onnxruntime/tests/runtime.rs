@@ -134,6 +134,23 @@ fn programs_over_one_weight_share_it_and_keep_it_alive() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn weights_that_the_engine_packs_are_packed_once_for_all_programs() {
+    let (runtime, weight) = (runtime(), neighbourhood_sums(64));
+    let programs: Vec<_> =
+        (1..=4).map(|batch| runtime.compile(&convolution(batch, 64, &weight), OPTIMISED).unwrap()).collect();
+    let of = |program: &whyglass_onnxruntime::Program| -> Vec<usize> { program.weight_addresses().collect() };
+    assert_eq!(of(&programs[0]).len(), 1);
+    for (program, batch) in programs.iter().zip(1..) {
+        assert_eq!(of(program), of(&programs[0]));
+        let input = Tensor::f32(&[batch, 64, 4, 4], &vec![1.0; batch as usize * 1024]);
+        assert_eq!(runtime.execute(program, &[input]).unwrap()[0].to_f32().unwrap()[0], 256.0);
+    }
+    // Packed, it is no longer what it was: nobody holds that any more but this test.
+    assert_eq!(Arc::strong_count(&weight), 1);
+}
+
+#[test]
 fn what_the_engine_refuses_is_said_in_its_words() {
     let mut graph = convolution(1, 2, &neighbourhood_sums(2));
     graph.nodes[1].op = "Reflux".into();
