@@ -39,9 +39,10 @@ pub(super) fn time(seconds: f64) -> String {
     format!("{} {unit}", digits(value))
 }
 
-/// In kB, MB, GB or TB.
+/// In B, kB, MB, GB or TB.
 pub(super) fn bytes(bytes: f64) -> String {
     let (value, unit) = match bytes {
+        b if b < 1e3 => (b, "B"),
         b if b < 1e6 => (b / 1e3, "kB"),
         b if b < 1e9 => (b / 1e6, "MB"),
         b if b < 1e12 => (b / 1e9, "GB"),
@@ -76,7 +77,7 @@ mod tests {
         );
         assert_eq!([1_234_567.0, 999.6, 0.0].map(whole), ["1,234,567", "1,000", "0"]);
         assert_eq!([123_456.0, 98.76, 0.001_234].map(digits), ["123,000", "98.8", "0.00123"]);
-        assert_eq!([200_704.0, 2.5e12].map(bytes), ["201 kB", "2.50 TB"]);
+        assert_eq!([196.0, 200_704.0, 2.5e12].map(bytes), ["196 B", "201 kB", "2.50 TB"]);
         assert_eq!([0.5, 600.0].map(mebibytes), ["512 KiB", "600 MiB"]);
     }
 

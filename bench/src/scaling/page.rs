@@ -87,7 +87,7 @@ fn sizes(page: &mut String, scaling: &Scaling) -> Result<()> {
     });
     page.push_str(&table(&["picture", "forward", "memory", "gradient", "memory", "sweep", "memory"], rows));
     for (name, part) in ["Forward", "Gradient", "Sweep"].into_iter().zip(parts) {
-        writeln!(page, "{name}, of n pixels:")?;
+        writeln!(page, "\n{name}, of n pixels:")?;
         laws(page, part)?;
     }
     let per = |curve: &Curve| curve.memory.affine.law.coefficients().1 * 1e6;
