@@ -42,14 +42,14 @@ pub(crate) fn measure(ours: &Ours, rounds: usize, report: &mut Report) -> Result
 }
 
 /// Runs that were created by one request.
-struct Together {
+pub(crate) struct Together {
     /// Seconds until the last has finished.
-    total: f64,
+    pub(crate) total: f64,
     /// Seconds of each, from its first to its last event that is not of the queue.
-    running: Vec<f64>,
+    pub(crate) running: Vec<f64>,
 }
 
-fn crowd(ours: &Ours, specs: Vec<RunSpec>) -> Result<Together> {
+pub(crate) fn crowd(ours: &Ours, specs: Vec<RunSpec>) -> Result<Together> {
     let count = specs.len();
     let options = CreateOptions { linger: Duration::from_secs(60), ..CreateOptions::default() };
     let start = Instant::now();

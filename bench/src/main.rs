@@ -14,8 +14,10 @@ mod occlusion;
 mod ours;
 mod peer;
 mod report;
+mod scaling;
 mod server;
 mod settling;
+mod svg;
 #[cfg(feature = "libtorch")]
 mod torchscript;
 
@@ -40,8 +42,12 @@ struct Arguments {
     /// Fewer rounds, and not the slower setting of the longest sweep
     #[arg(long)]
     quick: bool,
-    /// Only these: occlusion, gradient, lime, limit, settling, torchscript, server, latency, crowd, memory, mixed
+    /// Only these: occlusion, gradient, lime, limit, settling, torchscript, server, latency, crowd, memory, mixed. Or, by
+    /// itself, scaling: it writes a page of its own, which `scaling redraw` writes from its numbers
     names: Vec<String>,
+    /// Of scaling: measures one point of a curve in this process
+    #[arg(long, hide = true)]
+    point: Option<String>,
     /// Photographs on which LIME's stop rule is tried: pictures and folders of them
     #[arg(long, default_value = "third_party/pictures")]
     pictures: Vec<PathBuf>,
@@ -63,6 +69,11 @@ const NAMES: [&str; 11] = [
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    match &arguments.names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["scaling"] => return scaling::measure(&arguments.plugins, arguments.quick, arguments.point.as_deref()),
+        ["scaling", "redraw"] => return scaling::redraw(),
+        _ => {}
+    }
     if let Some(name) = arguments.names.iter().find(|name| !NAMES.contains(&name.as_str())) {
         bail!("there is no benchmark {name:?}: choose from {}", NAMES.join(", "));
     }

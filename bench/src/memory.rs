@@ -73,8 +73,17 @@ fn in_a_row(runs: usize, report: &mut Report, spec: impl Fn(usize) -> RunSpec, o
 
 /// Of this process, in MiB.
 fn resident() -> Result<f64> {
+    status("VmRSS:")
+}
+
+/// The most that was ever resident in this process, in MiB.
+pub(crate) fn peak() -> Result<f64> {
+    status("VmHWM:")
+}
+
+fn status(field: &str) -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status").context("no /proc here")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS here")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).with_context(|| format!("no {field} here"))?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib / 1024.0)
 }

@@ -32,6 +32,11 @@ impl Ours {
         let limits = Limits { results, ..Limits::default() };
         let config =
             Config { plugins: vec![plugins.to_owned()], models: vec!["models".into()], limits, ..Config::default() };
+        Self::with(config)
+    }
+
+    /// As [`Self::start`], with other models or datasets, too.
+    pub(crate) fn with(config: Config) -> Result<Self> {
         let image = std::fs::read(PICTURE).with_context(|| format!("cannot read {PICTURE}"))?.into();
         Ok(Self { engine: Engine::start(config)?, image })
     }

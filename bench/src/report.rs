@@ -79,7 +79,7 @@ impl Report {
 }
 
 /// The processor and the number of cores.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = info
         .lines()

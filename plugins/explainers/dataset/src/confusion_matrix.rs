@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use whyglass_sdk::json::{ArtifactDescriptor, ArtifactKind, ExplainerDescriptor, ModelDescriptor, Need, TableMeta};
 use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, TensorView};
 
-use crate::names::label;
+use crate::names::{all_or_none, label};
 use crate::walk::{best, walk};
 
 /// What a row or a column adds up to.
@@ -295,7 +295,7 @@ impl Behind {
     fn emit(&self, call: &Call<'_>) -> Result<()> {
         let columns = ["true", "predicted", "probability"].map(str::to_owned).to_vec();
         let shape = [self.items.len() as i64, 3];
-        let meta = TableMeta { rows: self.items.clone(), columns, ..Default::default() };
+        let meta = TableMeta { rows: all_or_none(call, &self.items)?, columns, ..Default::default() };
         call.table("items").keyframe(TensorView::new(&shape, &self.values), &meta)
     }
 }

@@ -31,7 +31,7 @@ use whyglass_sdk::{Call, Error, Explainer, Images, Model, Request, Result, Tenso
 use crate::embedding::{
     Affinities, Points, Settings, Snapshot, embed, initial, largest_perplexity, principal_components,
 };
-use crate::names::label;
+use crate::names::{all_or_none, label};
 use crate::walk::{best, walk};
 
 /// What makes features alike.
@@ -96,9 +96,6 @@ impl Default for TsneParams {
         }
     }
 }
-
-/// So many bytes of names fit into an event's meta, with room for the rest.
-const MOST_NAMES: usize = 600 << 10;
 
 /// The technique.
 pub struct Tsne;
@@ -185,10 +182,7 @@ fn features(call: &Call<'_>, model: &dyn Model, images: &dyn Images, layer: &str
         return Err(Error::failed_precondition("UNREADABLE_DATASET", "no picture of the dataset could be read"));
     }
     let width = data.len() / meta.items.len();
-    if meta.items.iter().map(|item| item.len() + 3).sum::<usize>() > MOST_NAMES {
-        meta.items.clear();
-        call.notice("ITEMS_LEFT_OUT", "so many pictures are in the order of the dataset, without their names")?;
-    }
+    meta.items = all_or_none(call, &meta.items)?;
     let seen = meta.labels.iter().chain(&meta.predictions).filter_map(|&class| usize::try_from(class).ok());
     let names: BTreeMap<i64, String> = seen.map(|class| (class as i64, label(model.descriptor(), class))).collect();
     meta.classes = names;

@@ -41,6 +41,8 @@ pub fn neighbours(points: &Points, each: usize) -> Neighbours {
                 if each < near.len() {
                     near.select_nth_unstable_by(each, |a, b| a.0.total_cmp(&b.0));
                     near.truncate(each);
+                    // Else every point would keep room for all others: memory that grows with the square of their number.
+                    near.shrink_to_fit();
                 }
                 // Once more for those that stay, without the cancellation of large numbers.
                 for (distance, other) in &mut near {
