@@ -7,7 +7,7 @@ use crate::workspace::{Workspace, run};
 use anyhow::Result;
 use std::process::Command;
 
-pub(crate) fn run_all(workspace: &Workspace, quick: bool, names: &[String]) -> Result<()> {
+pub(crate) fn run_all(workspace: &Workspace, quick: bool, networks: &[String], names: &[String]) -> Result<()> {
     setup::all(workspace)?;
     let python = setup::python(workspace, "peers", "bench/peers/requirements.txt")?;
     let torch = Torch::wanted(workspace)?;
@@ -22,6 +22,9 @@ pub(crate) fn run_all(workspace: &Workspace, quick: bool, names: &[String]) -> R
     bench.arg("--python").arg(python).arg("--plugins").arg(&staged.plugins).arg("--binary").arg(&staged.binary);
     if quick {
         bench.arg("--quick");
+    }
+    for network in networks {
+        bench.arg("--network").arg(network);
     }
     run(bench.args(names))
 }
