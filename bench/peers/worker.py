@@ -1,17 +1,23 @@
-"""A peer in a process of its own: EfficientNet-Lite0 in PyTorch and Captum, one line of JSON in, one line out.
+"""A peer in a process of its own: a network in PyTorch, explained by the peers' packages; one line of JSON in, one line out.
 
-    {"op": "load", "image": "tests/golden/chelsea-224.png", "threads": 2, "channels_last": true}
+    {"op": "load", "network": "resnet50", "image": "tests/golden/chelsea-224.png", "onnx": "model.onnx", "threads": 2, "channels_last": true}
     {"op": "forward", "batch": 32}
     {"op": "gradient", "batch": 1}
     {"op": "occlusion", "size": 45, "stride": 22, "perturbations_per_eval": 16}
+    {"op": "integrated-gradients", "steps": 50, "at_once": 5}
+    {"op": "smooth-grad", "samples": 50, "at_once": 5, "deviation": 0.15, "seed": 1}
+    {"op": "mean-gradient", "pictures": "samples.npy"}
+    {"op": "grad-cam", "from_layer": true}
+    {"op": "deep-dream", "channel": 0, "iterations": 20, "step": 0.01}
     {"op": "lime", "segments": "segments.npy", "samples": 1000, "grey": 0.498, "runtime": "torch"}
     {"op": "lime", "segments": "segments.npy", "pixels": "picture.npy", "target": 7, "counts": [101, 201], "runtime": "onnxruntime"}
     {"op": "export", "path": "model.pt"}
     {"op": "quit"}
 
-Each answer is {"seconds": …} around the work alone, or {"error": …}. With "save": PATH.npy the answer itself is kept
-(logits N×1000, gradient N×3×224×224, occlusion map 224×224, LIME's weights per segment; float32), so that both sides can
-be shown to compute the same thing. The caller interleaves the two sides; nothing here repeats or averages.
+`load` writes the network as ONNX where it is told a path, for the other side. Each other answer is {"seconds": …} around the
+work alone, or {"error": …}. With "save": PATH.npy the answer itself is kept (logits N×1000, gradients and dreams N×3×224×224 or
+3×224×224, occlusion map 224×224, Grad-CAM on the layer's grid, LIME's weights per segment; float32), so that both sides can be
+shown to compute the same thing. The caller interleaves the two sides; nothing here repeats or averages.
 
 With --plain the process keeps its allocator as it is, as people run it who do not know better.
 """
@@ -46,25 +52,34 @@ from PIL import Image  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "efficientnet-lite0" / "model.onnx"
-sys.path.insert(0, str(ROOT / "tests" / "golden"))
-import efficientnet_lite0  # noqa: E402
+
+import averages  # noqa: E402
+import cam  # noqa: E402
+import dream  # noqa: E402
+import networks  # noqa: E402
+
+PACKAGES = ("torch", "torchvision", "captum", "grad-cam", "torch-lucent", "lime", "onnxruntime")
 
 
 class Peer:
-    def load(self, image, threads=2, channels_last=True, weights=None):
+    def load(self, image, network=networks.LITE0, onnx=None, threads=2, channels_last=True):
         torch.set_num_threads(threads)
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.model = efficientnet_lite0.load(weights).to(memory_format=layout)
         pixels = np.asarray(Image.open(image).convert("RGB"), dtype=np.float32) / np.float32(255)
         if pixels.shape != (224, 224, 3):
             raise ValueError(f"{image}: 224×224 pixels are wanted, these are {pixels.shape[1]}×{pixels.shape[0]}")
-        self.image = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy()).contiguous(memory_format=layout)
+        self.image = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy())
+        self.network, self.model = network, networks.load(network, self.image)
+        if onnx is not None:
+            networks.export(self.model, self.image, onnx)
+        self.model = self.model.to(memory_format=layout)
+        self.image = self.image.contiguous(memory_format=layout)
         with torch.no_grad():
             scores = self.model(self.image)[0]
         self.target = int(scores.argmax())
-        packages = {name: importlib.metadata.version(name) for name in ("torch", "captum", "lime", "onnxruntime")}
+        versions = {name: importlib.metadata.version(name) for name in PACKAGES}
         probability = float(scores.softmax(0)[self.target])
-        return {"target": self.target, "probability": probability, "versions": packages, "malloc_raised": KEPT, "pid": os.getpid()}
+        return {"target": self.target, "probability": probability, "versions": versions, "malloc_raised": KEPT, "pid": os.getpid()}
 
     def forward(self, batch=1):
         images = self.batch(batch)
@@ -89,6 +104,26 @@ class Peer:
                     self.image, target=self.target, perturbations_per_eval=perturbations_per_eval, **options
                 )[0, 0]
             )
+
+    def integrated_gradients(self, steps=50, at_once=5):
+        return timed(lambda: averages.integrated_gradients(self.model, self.image, self.target, steps, at_once))
+
+    def smooth_grad(self, deviation, samples=50, at_once=5, seed=0):
+        return timed(lambda: averages.smooth_grad(self.model, self.image, self.target, samples, at_once, deviation, seed))
+
+    def mean_gradient(self, pictures):
+        pictures = torch.from_numpy(np.load(pictures))
+        return timed(lambda: averages.mean_gradient(self.model, pictures, self.target))
+
+    def grad_cam(self, from_layer=False):
+        layer = self.model.get_submodule(networks.FEATURES[self.network])
+        with cam.prepared(self.model, layer, self.image, self.target, from_layer) as (work, on_grid):
+            reply = timed(work)
+            return reply | {"answer": on_grid()}
+
+    def deep_dream(self, channel, iterations=20, step=0.01):
+        layer = networks.DREAMING[self.network]
+        return timed(lambda: dream.dream(self.model, layer, self.image, channel, iterations, step))
 
     def lime(self, segments, samples=1000, counts=None, pixels=None, target=None, grey=0.0, seed=0, runtime="torch"):
         import lime_weights
@@ -143,8 +178,9 @@ def timed(work):
 
 def main() -> None:
     peer = Peer()
-    names = ("load", "forward", "gradient", "occlusion", "lime", "export")
-    operations = {name: getattr(peer, name) for name in names}
+    names = ("load", "forward", "gradient", "occlusion", "integrated-gradients", "smooth-grad", "mean-gradient", "grad-cam",
+             "deep-dream", "lime", "export")
+    operations = {name: getattr(peer, name.replace("-", "_")) for name in names}
     for line in sys.stdin:
         try:
             request = json.loads(line)

@@ -1,8 +1,11 @@
-//! The input gradient of EfficientNet-Lite0, beside PyTorch's autograd without weight gradients.
+//! The input gradient, beside PyTorch's autograd without weight gradients.
 
+use crate::agreement::relative;
 use crate::measure::interleave;
+use crate::network::{LITE0, Network};
 use crate::peer::Peer;
 use crate::report::Report;
+use crate::sides::Sides;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use std::path::Path;
@@ -11,23 +14,40 @@ use whyglass_onnxruntime::OnnxRuntime;
 use whyglass_sdk::testing::Recorder;
 use whyglass_sdk::{Backend, Call, Cotangent, INPUT, LOGITS, Model, Rule, TensorView, Vjp, json as options};
 
-/// L2-relative: units that sit on a bound of ReLU6 flip between two correct engines.
-const TOLERANCE: f64 = 1e-2;
+/// L2-relative: units that sit on a rectifier's bound flip between two correct engines.
+pub(crate) const TOLERANCE: f64 = 1e-2;
 
-pub(crate) fn measure(plugins: &Path, peer: &mut Peer, rounds: usize, report: &mut Report) -> Result<()> {
+/// `folder` is where the peer has written its networks.
+pub(crate) fn measure(
+    sides: &mut Sides,
+    plugins: &Path,
+    folder: &Path,
+    rounds: usize,
+    report: &mut Report,
+) -> Result<()> {
+    let network = sides.network;
     let backend = OnnxRuntime::from_library(plugins.join("onnxruntime/libonnxruntime.so.1.32.0"));
-    let normalize = options::Normalization { scale: 255.0, mean: [127.0; 3], std: [128.0; 3], bgr: false };
-    let options = options::LoadOptions { normalize: Some(normalize), ..Default::default() };
+    let (file, normalize) = match network.export(folder)? {
+        Some(file) => (file, None),
+        None => {
+            let bytes = options::Normalization { scale: 255.0, mean: [127.0; 3], std: [128.0; 3], bgr: false };
+            (Path::new("models").join(LITE0.id).join("model.onnx"), Some(bytes))
+        }
+    };
+    let options = options::LoadOptions { normalize, ..Default::default() };
     let threads = u32::try_from(std::thread::available_parallelism()?.get())?;
     let recorder = Recorder::new().with_threads(threads);
     let call = recorder.call();
-    let model = backend.load(&call, Path::new("models/efficientnet-lite0/model.onnx"), options)?;
-    let case = Beside { name: "input gradient", tolerance: TOLERANCE, model: &*model, call: &call };
-    [1, 8].into_iter().try_for_each(|batch| case.measure(batch, peer, rounds, report))
+    let model = backend.load(&call, &file, options)?;
+    let case = Beside { network, name: "input gradient", tolerance: TOLERANCE, model: &*model, call: &call };
+    // One picture is soon explained, and its times scatter the most.
+    let rounds = |batch| if batch == 1 { 3 * network.rounds(rounds) } else { rounds };
+    network.batches.iter().try_for_each(|&batch| case.measure(batch, &mut sides.peer, rounds(batch), report))
 }
 
 /// A model's input gradient that is measured beside the peer's, after both were found to agree.
 pub(crate) struct Beside<'a> {
+    pub(crate) network: &'a Network,
     /// The row's name in the report.
     pub(crate) name: &'a str,
     /// How far both may be apart, L2-relative.
@@ -52,7 +72,7 @@ impl Beside<'_> {
         let request = json!({"op": "gradient", "batch": batch});
         let wanted = peer.answer(request.clone())?;
         let found = gradient()?.wrt.pop().context("a gradient was asked for")?;
-        let apart = relative(found.data(), &wanted);
+        let apart = relative(found.data(), &wanted)?;
         let name = format!("{}, batch {batch}", self.name);
         ensure!(apart <= self.tolerance, "{name}: {apart:.1e} apart from PyTorch");
         let ours = || {
@@ -60,15 +80,8 @@ impl Beside<'_> {
             gradient()?;
             Ok(start.elapsed().as_secs_f64())
         };
-        let pair = interleave(rounds * 3, ours, || peer.seconds(&request))?;
-        report.pair(&name, "PyTorch autograd", &pair, apart);
+        let pair = interleave(rounds, ours, || peer.seconds(&request))?;
+        report.pair(self.network, &name, "PyTorch autograd", &pair, apart);
         Ok(())
     }
-}
-
-fn relative(found: &[f32], wanted: &[f32]) -> f64 {
-    let square = |value: f32| f64::from(value) * f64::from(value);
-    let apart: f64 = found.iter().zip(wanted).map(|(found, wanted)| square(found - wanted)).sum();
-    let length: f64 = wanted.iter().map(|value| square(*value)).sum();
-    (apart / length).sqrt()
 }

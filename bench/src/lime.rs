@@ -1,7 +1,9 @@
 //! LIME with 1,000 samples on the same segments, beside the lime package: with the PyTorch model as people run it and at
 //! its best, and with a session of ONNX Runtime.
 
-use crate::measure::{interleave, spearman};
+use crate::agreement::spearman;
+use crate::measure::interleave;
+use crate::network::LITE0;
 use crate::ours::Ours;
 use crate::peer::Peer;
 use crate::report::Report;
@@ -32,7 +34,7 @@ pub(crate) fn measure(ours: &Ours, tuned: &mut Peer, python: &Path, rounds: usiz
         let alike = spearman(&weights, &peer.answer(request.clone())?);
         ensure!(alike >= ALIKE, "lime: ranks correlate at {alike:.2} with those of {beside}");
         let pair = interleave(rounds, || Ok(ours.run(spec.clone(), |_| ())?.2), || peer.seconds(&request))?;
-        report.pair(&format!("LIME, {SAMPLES} samples"), beside, &pair, 1.0 - alike);
+        report.pair(&LITE0, &format!("LIME, {SAMPLES} samples"), beside, &pair, 1.0 - alike);
     }
     Ok(())
 }

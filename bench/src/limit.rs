@@ -1,8 +1,8 @@
 //! LIME in the limit: 10,000 samples of ours beside 10,000 of the lime package's, on the same segments. Both converge to the
 //! same weights, so they differ by what sampling leaves: by our standard errors, and by as much again of theirs.
 
+use crate::agreement::pearson;
 use crate::lime::Segments;
-use crate::measure::pearson;
 use crate::ours::Ours;
 use crate::peer::Peer;
 use crate::report::Report;

@@ -3,30 +3,40 @@
 //!
 //! Started by `cargo xtask bench`, which sets up the peers' packages and the release build.
 
+mod agreement;
+mod averages;
 mod crowd;
+mod dream;
+mod grad_cam;
 mod gradient;
 mod latency;
 mod lime;
 mod limit;
 mod measure;
 mod memory;
+mod network;
 mod occlusion;
 mod ours;
 mod peer;
+mod plot;
 mod report;
 mod scaling;
 mod server;
 mod settling;
+mod sides;
 mod svg;
 #[cfg(feature = "libtorch")]
 mod torchscript;
+mod wanted;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Parser;
+use network::Choice;
 use ours::Ours;
-use peer::Peer;
 use report::Report;
-use std::path::PathBuf;
+use sides::Sides;
+use std::path::{Path, PathBuf};
+use wanted::Wanted;
 
 #[derive(Parser)]
 struct Arguments {
@@ -39,90 +49,115 @@ struct Arguments {
     /// The release binary
     #[arg(long)]
     binary: PathBuf,
-    /// Fewer rounds, and not the slower setting of the longest sweep
-    #[arg(long)]
-    quick: bool,
-    /// Only these: occlusion, gradient, lime, limit, settling, torchscript, server, latency, crowd, memory, mixed. Or, by
-    /// itself, scaling: it writes a page of its own, which `scaling redraw` writes from its numbers
-    names: Vec<String>,
+    #[command(flatten)]
+    wanted: Wanted,
     /// Of scaling: measures one point of a curve in this process
     #[arg(long, hide = true)]
     point: Option<String>,
     /// Photographs on which LIME's stop rule is tried: pictures and folders of them
     #[arg(long, default_value = "third_party/pictures")]
     pictures: Vec<PathBuf>,
+    /// Measures nothing: writes the tables and the plot of docs/benchmarks/NAME.json anew
+    #[arg(long, value_name = "NAME")]
+    redraw: Option<String>,
 }
-
-const NAMES: [&str; 11] = [
-    "occlusion",
-    "gradient",
-    "lime",
-    "limit",
-    "settling",
-    "torchscript",
-    "server",
-    "latency",
-    "crowd",
-    "memory",
-    "mixed",
-];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    match &arguments.names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["scaling"] => return scaling::measure(&arguments.plugins, arguments.quick, arguments.point.as_deref()),
+    let wanted = &arguments.wanted;
+    match &wanted.names()[..] {
+        ["scaling"] => return scaling::measure(&arguments.plugins, wanted.quick, arguments.point.as_deref()),
         ["scaling", "redraw"] => return scaling::redraw(),
-        _ => {}
+        _ => wanted.check()?,
     }
-    if let Some(name) = arguments.names.iter().find(|name| !NAMES.contains(&name.as_str())) {
-        bail!("there is no benchmark {name:?}: choose from {}", NAMES.join(", "));
+    if let Some(name) = &arguments.redraw {
+        return Report::read(name)?.write(name);
     }
-    let wanted = |name: &str| arguments.names.is_empty() || arguments.names.iter().any(|given| given == name);
-    // What takes minutes is not what `--quick` is for.
-    let is_long_wanted = |name: &str| wanted(name) && !(arguments.quick && arguments.names.is_empty());
-    let rounds = if arguments.quick { 5 } else { 9 };
-    let ours = Ours::start(&arguments.plugins)?;
-    let mut report = Report::default();
-    if ["occlusion", "gradient", "lime", "limit", "settling", "torchscript"].into_iter().any(wanted) {
-        let mut peer = Peer::start(&arguments.python)?;
-        report.peer = peer.versions.clone();
-        if wanted("occlusion") {
-            occlusion::measure(&ours, &mut peer, rounds, arguments.quick, &mut report)?;
+    // What the peer writes for us: networks of random weights, which go with this folder.
+    let folder = tempfile::Builder::new().prefix("whyglass-bench-").tempdir()?;
+    let mut report = Report::new();
+    for choice in wanted.networks() {
+        if wanted.any(&wanted::BESIDE_PEERS) {
+            beside_peers(&arguments, choice, folder.path(), &mut report)?;
         }
-        if wanted("gradient") {
-            gradient::measure(&arguments.plugins, &mut peer, rounds, &mut report)?;
+        if choice == Choice::EfficientnetLite0 {
+            alone(&arguments, &mut report)?;
         }
+    }
+    // What was measured in part is kept beside the whole, not in its place.
+    report.write(&wanted.title())
+}
+
+/// What is measured on a network, beside its peers.
+fn beside_peers(arguments: &Arguments, choice: Choice, folder: &Path, report: &mut Report) -> Result<()> {
+    let wanted = &arguments.wanted;
+    let rounds = wanted.rounds();
+    let network = choice.network();
+    let mut sides = Sides::start(network, &arguments.python, &arguments.plugins, folder)?;
+    report.peer = sides.peer.versions.clone();
+    if wanted.is("occlusion") {
+        let sweeps = if wanted.is_whole() { network.sweeps } else { &network.sweeps[..1] };
+        occlusion::measure(&mut sides, sweeps, rounds, report)?;
+    }
+    if wanted.is("gradient") {
+        gradient::measure(&mut sides, &arguments.plugins, folder, rounds, report)?;
+    }
+    if network.dreaming.is_some() {
+        if wanted.is_long("integrated-gradients") {
+            averages::integrated_gradients(&mut sides, rounds, report)?;
+        }
+        if wanted.is_long("smooth-grad") {
+            averages::smooth_grad(&mut sides, rounds, report)?;
+        }
+        if wanted.is_long("grad-cam") {
+            grad_cam::measure(&mut sides, rounds, report)?;
+        }
+        if wanted.is_long("deep-dream") {
+            dream::measure(&mut sides, rounds, report)?;
+        }
+    }
+    if choice == Choice::EfficientnetLite0 {
+        let Sides { ours, peer, .. } = &mut sides;
         #[cfg(feature = "libtorch")]
-        if wanted("torchscript") {
-            torchscript::measure(&mut peer, rounds, &mut report)?;
+        if wanted.is("torchscript") {
+            torchscript::measure(peer, rounds, report)?;
         }
-        if wanted("lime") {
-            lime::measure(&ours, &mut peer, &arguments.python, rounds.min(3), &mut report)?;
+        if wanted.is_long("lime") {
+            lime::measure(ours, peer, &arguments.python, rounds.min(3), report)?;
         }
-        if is_long_wanted("limit") {
-            limit::measure(&ours, &mut peer, &mut report)?;
+        if wanted.is_long("limit") {
+            limit::measure(ours, peer, report)?;
         }
-        if is_long_wanted("settling") {
-            settling::measure(&ours, &mut peer, &arguments.pictures, &mut report)?;
+        if wanted.is_long("settling") {
+            settling::measure(ours, peer, &arguments.pictures, report)?;
         }
     }
-    if wanted("server") {
-        server::measure(&ours, &arguments, rounds, &mut report)?;
+    Ok(())
+}
+
+/// What is measured of our side alone, on EfficientNet-Lite0.
+fn alone(arguments: &Arguments, report: &mut Report) -> Result<()> {
+    let wanted = &arguments.wanted;
+    if !wanted.any(&wanted::ALONE) {
+        return Ok(());
     }
-    if wanted("latency") {
-        latency::measure(&ours, rounds, &mut report)?;
+    let rounds = wanted.rounds();
+    let ours = Ours::start(&arguments.plugins)?;
+    if wanted.is("server") {
+        server::measure(&ours, arguments, rounds, report)?;
     }
-    if is_long_wanted("crowd") {
-        crowd::measure(&ours, rounds, &mut report)?;
+    if wanted.is("latency") {
+        latency::measure(&ours, rounds, report)?;
     }
-    let many = if arguments.quick { 300 } else { 1000 };
-    if wanted("memory") {
-        memory::measure(&ours, many, &mut report)?;
+    if wanted.is_long("crowd") {
+        crowd::measure(&ours, rounds, report)?;
     }
-    if is_long_wanted("mixed") {
-        memory::mixed(&Ours::keeping(&arguments.plugins, 50)?, many, &mut report)?;
+    let many = if wanted.quick { 300 } else { 1000 };
+    if wanted.is("memory") {
+        memory::measure(&ours, many, report)?;
     }
-    // What was measured alone is kept beside the whole, not in its place.
-    let name = if arguments.names.is_empty() { "latest".into() } else { arguments.names.join("-") };
-    report.write(&name)
+    if wanted.is_long("mixed") {
+        memory::mixed(&Ours::keeping(&arguments.plugins, 50)?, many, report)?;
+    }
+    Ok(())
 }

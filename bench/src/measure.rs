@@ -1,10 +1,10 @@
 //! Interleaved timing: one round runs each side once, in turn, so that a noisy machine is noisy for both.
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Seconds of each side, round by round.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Pair {
     pub(crate) ours: Vec<f64>,
     pub(crate) theirs: Vec<f64>,
@@ -52,37 +52,6 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The correlation of the ranks of two lists of the same length; equal values share their ranks.
-pub(crate) fn spearman(one: &[f32], other: &[f32]) -> f64 {
-    pearson(&ranks(one), &ranks(other))
-}
-
-/// The correlation of two lists of the same length.
-pub(crate) fn pearson(one: &[f64], other: &[f64]) -> f64 {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (a, b) = (mean(one), mean(other));
-    let product = |f: &dyn Fn(f64, f64) -> f64| one.iter().zip(other).map(|(x, y)| f(x - a, y - b)).sum::<f64>();
-    product(&|x, y| x * y) / (product(&|x, _| x * x) * product(&|_, y| y * y)).sqrt()
-}
-
-fn ranks(values: &[f32]) -> Vec<f64> {
-    let below = |value: f32| values.iter().filter(|other| **other < value).count();
-    let equal = |value: f32| values.iter().filter(|other| **other == value).count();
-    values.iter().map(|&value| below(value) as f64 + (equal(value) - 1) as f64 / 2.0).collect()
-}
-
-/// How many of the `count` largest of one list are among those of the other.
-pub(crate) fn shared(one: &[f32], other: &[f32], count: usize) -> usize {
-    let largest = |values: &[f32]| {
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
-        order.truncate(count);
-        order
-    };
-    let others = largest(other);
-    largest(one).iter().filter(|index| others.contains(index)).count()
-}
-
 /// Smallest and largest.
 pub(crate) fn spread(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
@@ -96,14 +65,6 @@ mod tests {
     fn the_median_of_an_even_number_lies_between_the_two_in_the_middle() {
         assert!((median(&[4.0, 1.0, 3.0, 2.0]) - 2.5).abs() < 1e-12);
         assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn ranks_are_compared_not_values() {
-        assert!((spearman(&[1.0, 2.0, 30.0], &[1.0, 2.0, 3.0]) - 1.0).abs() < 1e-12);
-        assert!((spearman(&[1.0, 2.0, 3.0], &[3.0, 2.0, 1.0]) + 1.0).abs() < 1e-12);
-        assert_eq!(ranks(&[5.0, 1.0, 5.0]), [1.5, 0.0, 1.5]);
-        assert_eq!(shared(&[3.0, 2.0, 1.0], &[3.0, 0.0, 1.0], 2), 1);
     }
 
     #[test]

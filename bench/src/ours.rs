@@ -1,5 +1,6 @@
 //! Our side in this process: the engine with the staged plugins, and the picture that both sides explain.
 
+use crate::network::{LITE0, Network};
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -15,30 +16,40 @@ use whyglass_engine::{
 pub(crate) const PICTURE: &str = "tests/golden/chelsea-224.png";
 /// Of the picture and of the model's input.
 pub(crate) const SIDE: usize = 224;
-pub(crate) const MODEL: &str = "efficientnet-lite0";
+/// Where the models lie that do not come from the peer.
+const MODELS: &str = "models";
 
 pub(crate) struct Ours {
     pub(crate) engine: Arc<Engine>,
     image: Bytes,
+    model: &'static str,
 }
 
 impl Ours {
+    /// With EfficientNet-Lite0, which needs no peer.
     pub(crate) fn start(plugins: &Path) -> Result<Self> {
-        Self::keeping(plugins, Limits::default().results)
+        Self::with(&LITE0, plugins, Path::new(MODELS), Limits::default())
     }
 
     /// As [`Self::start`], with few finished runs kept, whose results would be most of the memory.
     pub(crate) fn keeping(plugins: &Path, results: usize) -> Result<Self> {
-        let limits = Limits { results, ..Limits::default() };
-        let config =
-            Config { plugins: vec![plugins.to_owned()], models: vec!["models".into()], limits, ..Config::default() };
-        Self::with(config)
+        Self::with(&LITE0, plugins, Path::new(MODELS), Limits { results, ..Limits::default() })
     }
 
-    /// As [`Self::start`], with other models or datasets, too.
-    pub(crate) fn with(config: Config) -> Result<Self> {
+    /// With `network`, which lies in `folder` if it is not one of our models.
+    pub(crate) fn of(network: &Network, plugins: &Path, folder: &Path) -> Result<Self> {
+        Self::with(network, plugins, folder, Limits::default())
+    }
+
+    fn with(network: &Network, plugins: &Path, folder: &Path, limits: Limits) -> Result<Self> {
+        let models = vec![MODELS.into(), folder.to_owned()];
+        Self::configured(network, Config { plugins: vec![plugins.to_owned()], models, limits, ..Config::default() })
+    }
+
+    /// As [`Self::of`], with other models or datasets, too.
+    pub(crate) fn configured(network: &Network, config: Config) -> Result<Self> {
         let image = std::fs::read(PICTURE).with_context(|| format!("cannot read {PICTURE}"))?.into();
-        Ok(Self { engine: Engine::start(config)?, image })
+        Ok(Self { engine: Engine::start(config)?, image, model: network.id })
     }
 
     pub(crate) fn image(&self) -> Bytes {
@@ -48,7 +59,7 @@ impl Ours {
     pub(crate) fn spec(&self, technique: &str, params: Value, target: Option<u32>) -> RunSpec {
         let params = if let Value::Object(params) = params { params } else { Map::new() };
         RunSpec {
-            model: MODEL.into(),
+            model: self.model.into(),
             technique: technique.into(),
             image: ImageSource::Encoded(self.image.clone()),
             target: target.map(Target::Index),
@@ -94,12 +105,4 @@ pub(crate) fn pixels() -> Result<Vec<f32>> {
     let side = u32::try_from(SIDE)?;
     ensure!((picture.width(), picture.height()) == (side, side), "{PICTURE} is not {side}×{side}");
     Ok(whyglass_imaging::Pixels::from(&picture).data)
-}
-
-/// The largest difference, relative to the largest of `wanted`.
-pub(crate) fn difference(found: &[f32], wanted: &[f32]) -> Result<f64> {
-    ensure!(found.len() == wanted.len(), "{} values beside {}", found.len(), wanted.len());
-    let largest = wanted.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
-    let apart = found.iter().zip(wanted).fold(0.0f32, |apart, (found, wanted)| apart.max((found - wanted).abs()));
-    Ok(f64::from(apart) / f64::from(largest))
 }

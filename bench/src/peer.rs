@@ -1,5 +1,6 @@
-//! The peer's process: PyTorch and Captum behind lines of JSON (`bench/peers/worker.py`).
+//! The peer's process: PyTorch and what explains its networks behind lines of JSON (`bench/peers/worker.py`).
 
+use crate::network::{LITE0, Network};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
@@ -19,16 +20,18 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// The peer at its best: large blocks of memory are kept, the model's layout is channels-last.
-    pub(crate) fn start(python: &Path) -> Result<Self> {
-        Self::start_with(python, true)
+    ///
+    /// It writes the network as ONNX where `export` says.
+    pub(crate) fn start(python: &Path, network: &Network, export: Option<&Path>) -> Result<Self> {
+        Self::start_with(python, network, export, true)
     }
 
-    /// The peer as people run it who tune nothing.
+    /// The peer as people run it who tune nothing, with EfficientNet-Lite0.
     pub(crate) fn start_plain(python: &Path) -> Result<Self> {
-        Self::start_with(python, false)
+        Self::start_with(python, &LITE0, None, false)
     }
 
-    fn start_with(python: &Path, tuned: bool) -> Result<Self> {
+    fn start_with(python: &Path, network: &Network, export: Option<&Path>, tuned: bool) -> Result<Self> {
         let mut child = Command::new(python)
             .arg("bench/peers/worker.py")
             .args((!tuned).then_some("--plain"))
@@ -40,8 +43,10 @@ impl Peer {
         let output = BufReader::new(child.stdout.take().context("standard output was piped")?);
         let mut peer = Self { child, input, output, versions: Value::Null, target: 0 };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let loaded = peer
-            .ask(&json!({"op": "load", "image": crate::ours::PICTURE, "threads": threads, "channels_last": tuned}))?;
+        let loaded = peer.ask(&json!({
+            "op": "load", "network": network.id, "onnx": export, "image": crate::ours::PICTURE,
+            "threads": threads, "channels_last": tuned,
+        }))?;
         peer.versions = loaded["versions"].clone();
         peer.target = u32::try_from(loaded["target"].as_u64().context("the peer names no class")?)?;
         Ok(peer)

@@ -1,22 +1,26 @@
-//! What was measured, as JSON and as a Markdown table, with machine and versions.
+//! What was measured, as JSON, as a Markdown table per network and as a plot, with machine and versions.
 
 use crate::measure::{Pair, median, spread};
-use anyhow::Result;
-use serde::Serialize;
+use crate::network::Network;
+use crate::plot::{Bar, Plot};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Write as _;
 
 const FOLDER: &str = "docs/benchmarks";
 
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Report {
     pub(crate) peer: Value,
+    machine: String,
     pairs: Vec<Row>,
     figures: Vec<(String, f64)>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Row {
+    network: String,
     work: String,
     beside: String,
     seconds: Pair,
@@ -27,11 +31,24 @@ struct Row {
 }
 
 impl Report {
-    pub(crate) fn pair(&mut self, work: &str, beside: &str, pair: &Pair, apart: f64) {
+    /// Of this machine.
+    pub(crate) fn new() -> Self {
+        Self { machine: machine(), ..Self::default() }
+    }
+
+    /// As an earlier run has written it.
+    pub(crate) fn read(name: &str) -> Result<Self> {
+        let path = format!("{FOLDER}/{name}.json");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        serde_json::from_str(&text).with_context(|| format!("{path} is none of ours"))
+    }
+
+    pub(crate) fn pair(&mut self, network: &Network, work: &str, beside: &str, pair: &Pair, apart: f64) {
         let ratios = pair.ratios();
-        eprintln!("{work}: {:.2}× of {beside}", median(&ratios));
+        eprintln!("{}, {work}: {:.2}× of {beside}", network.title, median(&ratios));
         let seconds = Pair { ours: pair.ours.clone(), theirs: pair.theirs.clone() };
-        self.pairs.push(Row { work: work.into(), beside: beside.into(), seconds, ratios, apart });
+        let (network, work, beside) = (network.title.into(), work.into(), beside.into());
+        self.pairs.push(Row { network, work, beside, seconds, ratios, apart });
     }
 
     pub(crate) fn figure(&mut self, name: &str, value: f64) {
@@ -39,42 +56,68 @@ impl Report {
         self.figures.push((name.into(), value));
     }
 
-    /// Writes `docs/benchmarks/{name}.{json,md}` and prints the table.
+    /// Writes `docs/benchmarks/{name}.{json,md,svg}` and prints the tables.
     pub(crate) fn write(&self, name: &str) -> Result<()> {
         std::fs::create_dir_all(FOLDER)?;
         std::fs::write(format!("{FOLDER}/{name}.json"), serde_json::to_string_pretty(self)?)?;
-        let table = self.table()?;
-        std::fs::write(format!("{FOLDER}/{name}.md"), &table)?;
-        println!("{table}");
+        let text = self.text(name)?;
+        std::fs::write(format!("{FOLDER}/{name}.md"), &text)?;
+        if !self.pairs.is_empty() {
+            std::fs::write(format!("{FOLDER}/{name}.svg"), self.plot().draw())?;
+        }
+        println!("{text}");
         Ok(())
     }
 
-    fn table(&self) -> Result<String> {
-        let mut text =
-            String::from("# Side by side\n\nEfficientNet-Lite0, 224×224, one machine, one run, both sides in turn. ");
+    fn text(&self, name: &str) -> Result<String> {
+        let mut text = String::from("# Side by side\n\n224×224, one machine, one run, both sides in turn. ");
         writeln!(text, "Medians with the spread in brackets; a ratio above 1 says that Whyglass is faster.\n")?;
-        writeln!(text, "{}; peers: {}\n", machine(), self.peer)?;
-        writeln!(
-            text,
-            "| work | beside | ours (ms) | theirs (ms) | ratio | answers apart |\n|---|---|---|---|---|---|"
-        )?;
-        for row in &self.pairs {
-            let (low, high) = spread(&row.ratios);
-            let (ours, theirs) = (median(&row.seconds.ours) * 1e3, median(&row.seconds.theirs) * 1e3);
-            let ratio = median(&row.ratios);
-            let (work, beside, apart) = (&row.work, &row.beside, row.apart);
-            writeln!(
-                text,
-                "| {work} | {beside} | {ours:.1} | {theirs:.1} | {ratio:.2} [{low:.2}–{high:.2}] | {apart:.1e} |"
-            )?;
+        writeln!(text, "{}; peers: {}", self.machine, self.peer)?;
+        if !self.pairs.is_empty() {
+            writeln!(text, "\n![How many times faster each row is]({name}.svg)")?;
+        }
+        for network in self.networks() {
+            writeln!(text, "\n## {network}\n\n| work | beside | ours (ms) | theirs (ms) | ratio | answers apart |")?;
+            writeln!(text, "|---|---|---|---|---|---|")?;
+            for row in self.pairs.iter().filter(|row| row.network == network) {
+                let (low, high) = spread(&row.ratios);
+                let (ours, theirs) = (median(&row.seconds.ours) * 1e3, median(&row.seconds.theirs) * 1e3);
+                let ratio = median(&row.ratios);
+                let (work, beside, apart) = (&row.work, &row.beside, row.apart);
+                writeln!(
+                    text,
+                    "| {work} | {beside} | {ours:.1} | {theirs:.1} | {ratio:.2} [{low:.2}–{high:.2}] | {apart:.1e} |"
+                )?;
+            }
         }
         if !self.figures.is_empty() {
-            writeln!(text, "\n| figure | |\n|---|---|")?;
+            writeln!(text, "\n## Figures\n\n| figure | |\n|---|---|")?;
             for (name, value) in &self.figures {
                 writeln!(text, "| {name} | {value:.2} |")?;
             }
         }
         Ok(text)
+    }
+
+    /// In the order in which they were measured first.
+    fn networks(&self) -> Vec<&str> {
+        let mut networks: Vec<&str> = Vec::new();
+        for row in &self.pairs {
+            if !networks.contains(&row.network.as_str()) {
+                networks.push(&row.network);
+            }
+        }
+        networks
+    }
+
+    fn plot(&self) -> Plot {
+        let bar = |row: &Row| {
+            let (low, high) = spread(&row.ratios);
+            Bar { label: format!("{} · {}", row.work, row.beside), low, ratio: median(&row.ratios), high }
+        };
+        let rows = |network: &str| self.pairs.iter().filter(|row| row.network == network).map(bar).collect();
+        let groups = self.networks().into_iter().map(|network| (network.to_owned(), rows(network)));
+        Plot { title: "Whyglass beside its peers".into(), about: self.machine.clone(), groups: groups.collect() }
     }
 }
 

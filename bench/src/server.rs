@@ -1,8 +1,10 @@
 //! The same sweep through a server on loopback and in this process: what streaming costs.
 
 use crate::Arguments;
+use crate::agreement::difference;
 use crate::measure::interleave;
-use crate::ours::{MODEL, Ours, difference};
+use crate::network::LITE0;
+use crate::ours::Ours;
 use crate::report::Report;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -26,7 +28,7 @@ pub(crate) fn measure(ours: &Ours, arguments: &Arguments, rounds: usize, report:
     let here = || Ok(ours.run(spec.clone(), |_| ())?.2);
     let there = || Ok(tokio.block_on(sweep(&mut client, ours))?.0);
     let pair = interleave(rounds, here, there)?;
-    report.pair("occlusion 16/8 in process", "the same through the server", &pair, apart);
+    report.pair(&LITE0, "occlusion 16/8 in process", "the same through the server", &pair, apart);
     Ok(())
 }
 
@@ -35,7 +37,7 @@ async fn sweep(client: &mut Client, ours: &Ours) -> Result<(f64, String)> {
     let number = |value: f64| prost_types::Value { kind: Some(prost_types::value::Kind::NumberValue(value)) };
     let fields = [("size".to_owned(), number(16.0)), ("stride".to_owned(), number(8.0))];
     let spec = v1::RunSpec {
-        model: MODEL.into(),
+        model: LITE0.id.into(),
         technique: "occlusion".into(),
         input: Some(v1::run_spec::Input::Image(v1::ImageSource {
             source: Some(v1::image_source::Source::Encoded(ours.image())),

@@ -1,8 +1,9 @@
 //! LIME's stop rule: whether what it stops at agrees with an independent run of 10,000 samples, and how many samples plain
 //! sampling (the lime package's, on the same segments) needs to agree as well.
 
+use crate::agreement::{shared, spearman};
 use crate::lime::Segments;
-use crate::measure::{median, shared, spearman};
+use crate::measure::median;
 use crate::ours::{Ours, SIDE};
 use crate::peer::Peer;
 use crate::report::Report;

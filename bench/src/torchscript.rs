@@ -1,6 +1,7 @@
 //! The input gradient through TorchScript on libtorch, beside PyTorch itself: the same network, traced by the peer.
 
 use crate::gradient::Beside;
+use crate::network::LITE0;
 use crate::peer::Peer;
 use crate::report::Report;
 use anyhow::Result;
@@ -25,6 +26,12 @@ pub(crate) fn measure(peer: &mut Peer, rounds: usize, report: &mut Report) -> Re
     let loaded = Libtorch.load(&call, &file, options);
     std::fs::remove_dir_all(&folder)?;
     let model = loaded?;
-    let case = Beside { name: "input gradient by TorchScript", tolerance: TOLERANCE, model: &*model, call: &call };
-    [1, 16].into_iter().try_for_each(|batch| case.measure(batch, peer, rounds, report))
+    let case = Beside {
+        network: &LITE0,
+        name: "input gradient by TorchScript",
+        tolerance: TOLERANCE,
+        model: &*model,
+        call: &call,
+    };
+    [1, 16].into_iter().try_for_each(|batch| case.measure(batch, peer, 3 * rounds, report))
 }

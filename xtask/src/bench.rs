@@ -8,7 +8,7 @@ use anyhow::Result;
 use std::path::PathBuf;
 use std::process::Command;
 
-pub(crate) fn run_all(workspace: &Workspace, quick: bool, names: &[String]) -> Result<()> {
+pub(crate) fn run_all(workspace: &Workspace, quick: bool, networks: &[String], names: &[String]) -> Result<()> {
     setup::all(workspace)?;
     // Of the curves there is no peer.
     let python = match names.first().map(String::as_str) {
@@ -27,6 +27,9 @@ pub(crate) fn run_all(workspace: &Workspace, quick: bool, names: &[String]) -> R
     bench.arg("--python").arg(python).arg("--plugins").arg(&staged.plugins).arg("--binary").arg(&staged.binary);
     if quick {
         bench.arg("--quick");
+    }
+    for network in networks {
+        bench.arg("--network").arg(network);
     }
     run(bench.args(names))
 }

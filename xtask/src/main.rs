@@ -74,9 +74,13 @@ enum Command {
     Conformance,
     /// Measure against the peers, side by side
     Bench {
-        /// Fewer rounds
+        /// Under five minutes: five rounds of what is short, on EfficientNet-Lite0 and ResNet-50; what is slow and VGG-16
+        /// and ViT-B/16 are left out
         #[arg(long)]
         quick: bool,
+        /// Only on these networks: efficientnet-lite0, resnet50, vgg16, vit-b-16
+        #[arg(long)]
+        network: Vec<String>,
         /// Only the benchmarks with these names
         names: Vec<String>,
     },
@@ -104,6 +108,6 @@ fn main() -> Result<()> {
         Command::Docs { pictures } => docs::write(&workspace, pictures),
         Command::Dashboard { test, measure } => dashboard::run_all(&workspace, test, measure),
         Command::Conformance => conformance::run_all(&workspace),
-        Command::Bench { quick, names } => bench::run_all(&workspace, quick, &names),
+        Command::Bench { quick, network, names } => bench::run_all(&workspace, quick, &network, &names),
     }
 }

@@ -1,6 +1,7 @@
 //! Small pictures by the hundred thousand: the digits, each moved by up to two pixels and dimmed, so that no two are the same; in
 //! one folder, with a manifest for each number of them.
 
+use crate::network::LITE0;
 use crate::ours::Ours;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -55,12 +56,9 @@ impl Digits {
 
 /// An engine that takes datasets by path.
 pub(crate) fn engine(plugins: &Path) -> Result<Ours> {
-    Ours::with(Config {
-        plugins: vec![plugins.to_owned()],
-        models: vec!["tests/models".into()],
-        allow_dataset_paths: true,
-        ..Config::default()
-    })
+    let models = vec!["tests/models".into()];
+    let config = Config { plugins: vec![plugins.to_owned()], models, allow_dataset_paths: true, ..Config::default() };
+    Ours::configured(&LITE0, config)
 }
 
 pub(crate) fn spec(ours: &Ours, technique: &str, params: Value, manifest: &Path) -> RunSpec {

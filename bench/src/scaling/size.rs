@@ -3,7 +3,8 @@
 
 use super::point::{Point, Sample};
 use super::settled::settled;
-use crate::ours::{MODEL, SIDE, pixels};
+use crate::network::LITE0;
+use crate::ours::{SIDE, pixels};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -40,7 +41,7 @@ pub(crate) fn at(plugins: &Path, work: Work, side: u32) -> Result<Sample> {
     let options = options::LoadOptions { normalize: Some(normalize), ..Default::default() };
     let recorder = Recorder::new().with_threads(u32::try_from(std::thread::available_parallelism()?.get())?);
     let call = recorder.call();
-    let model = backend.load(&call, &Path::new("models").join(MODEL).join("model.onnx"), options)?;
+    let model = backend.load(&call, &Path::new("models").join(LITE0.id).join("model.onnx"), options)?;
     let (picture, grey) = (enlarged(side)?, vec![0.5; 3 * usize::try_from(side * side)?]);
     let shape = [1, 3, i64::from(side), i64::from(side)];
     let view = TensorView::new(&shape, &picture);
