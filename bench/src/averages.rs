@@ -72,9 +72,10 @@ fn measure(
     rounds: usize,
     report: &mut Report,
 ) -> Result<()> {
-    let Sides { network, ours, peer } = sides;
+    let Sides { network, ours, peer, floor } = sides;
     let pair = interleave(network.rounds(rounds), || Ok(ours.run(spec.clone(), |_| ())?.2), || peer.seconds(request))?;
-    report.pair(network, work, &format!("Captum, {} at once", request["at_once"]), &pair, apart);
+    let row = report.pair(network, work, &format!("Captum, {} at once", request["at_once"]), &pair, apart);
+    row.floor = Some(floor.gradients(GRADIENTS));
     Ok(())
 }
 

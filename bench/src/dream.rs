@@ -16,7 +16,7 @@ const CHANNEL: u32 = 0;
 const STEP: f64 = 0.01;
 
 pub(crate) fn measure(sides: &mut Sides, rounds: usize, report: &mut Report) -> Result<()> {
-    let Sides { network, ours, peer } = sides;
+    let Sides { network, ours, peer, .. } = sides;
     let layer = network.dreaming.context("a network without a layer that dreams")?;
     let dream = |iterations: u32| -> Result<_> {
         let params = json!({

@@ -12,7 +12,7 @@ use serde_json::json;
 const TOLERANCE: f64 = 1e-4;
 
 pub(crate) fn measure(sides: &mut Sides, rounds: usize, report: &mut Report) -> Result<()> {
-    let Sides { network, ours, peer } = sides;
+    let Sides { network, ours, peer, .. } = sides;
     let spec = ours.spec_of_pixels("grad-cam", json!({}), Some(peer.target))?;
     let (run, ..) = ours.run(spec.clone(), |_| ())?;
     let found = ours.engine.artifact(&run, "map")?;

@@ -1,8 +1,9 @@
 //! The input gradient, beside PyTorch's autograd without weight gradients.
 
 use crate::agreement::relative;
+use crate::floor::Floor;
 use crate::measure::interleave;
-use crate::network::{LITE0, Network};
+use crate::network::Network;
 use crate::peer::Peer;
 use crate::report::Report;
 use crate::sides::Sides;
@@ -12,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 use whyglass_onnxruntime::OnnxRuntime;
 use whyglass_sdk::testing::Recorder;
-use whyglass_sdk::{Backend, Call, Cotangent, INPUT, LOGITS, Model, Rule, TensorView, Vjp, json as options};
+use whyglass_sdk::{Backend, Call, Cotangent, INPUT, LOGITS, Model, Rule, TensorView, Vjp};
 
 /// L2-relative: units that sit on a rectifier's bound flip between two correct engines.
 pub(crate) const TOLERANCE: f64 = 1e-2;
@@ -27,19 +28,13 @@ pub(crate) fn measure(
 ) -> Result<()> {
     let network = sides.network;
     let backend = OnnxRuntime::from_library(plugins.join("onnxruntime/libonnxruntime.so.1.32.0"));
-    let (file, normalize) = match network.export(folder)? {
-        Some(file) => (file, None),
-        None => {
-            let bytes = options::Normalization { scale: 255.0, mean: [127.0; 3], std: [128.0; 3], bgr: false };
-            (Path::new("models").join(LITE0.id).join("model.onnx"), Some(bytes))
-        }
-    };
-    let options = options::LoadOptions { normalize, ..Default::default() };
+    let (file, options) = network.source(folder)?;
     let threads = u32::try_from(std::thread::available_parallelism()?.get())?;
     let recorder = Recorder::new().with_threads(threads);
     let call = recorder.call();
     let model = backend.load(&call, &file, options)?;
-    let case = Beside { network, name: "input gradient", tolerance: TOLERANCE, model: &*model, call: &call };
+    let floor = Some(&sides.floor);
+    let case = Beside { network, name: "input gradient", tolerance: TOLERANCE, model: &*model, call: &call, floor };
     // One picture is soon explained, and its times scatter the most.
     let rounds = |batch| if batch == 1 { 3 * network.rounds(rounds) } else { rounds };
     network.batches.iter().try_for_each(|&batch| case.measure(batch, &mut sides.peer, rounds(batch), report))
@@ -54,6 +49,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) tolerance: f64,
     pub(crate) model: &'a dyn Model,
     pub(crate) call: &'a Call<'a>,
+    /// Of our side, where it runs on ONNX Runtime.
+    pub(crate) floor: Option<&'a Floor>,
 }
 
 impl Beside<'_> {
@@ -81,7 +78,8 @@ impl Beside<'_> {
             Ok(start.elapsed().as_secs_f64())
         };
         let pair = interleave(rounds, ours, || peer.seconds(&request))?;
-        report.pair(self.network, &name, "PyTorch autograd", &pair, apart);
+        let row = report.pair(self.network, &name, "PyTorch autograd", &pair, apart);
+        row.floor = self.floor.map(|floor| floor.gradients(batch));
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod agreement;
 mod averages;
 mod crowd;
 mod dream;
+mod floor;
 mod grad_cam;
 mod gradient;
 mod latency;
@@ -93,7 +94,7 @@ fn beside_peers(arguments: &Arguments, choice: Choice, folder: &Path, report: &m
     let wanted = &arguments.wanted;
     let rounds = wanted.rounds();
     let network = choice.network();
-    let mut sides = Sides::start(network, &arguments.python, &arguments.plugins, folder)?;
+    let mut sides = Sides::start(network, &arguments.python, &arguments.plugins, folder, report)?;
     report.peer = sides.peer.versions.clone();
     if wanted.is("occlusion") {
         let sweeps = if wanted.is_whole() { network.sweeps } else { &network.sweeps[..1] };

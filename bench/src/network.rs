@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
+use whyglass_sdk::json::{LoadOptions, Normalization};
 
 /// A network, by the name that both sides know it under.
 pub(crate) struct Network {
@@ -77,6 +78,18 @@ impl Network {
     /// No more than tell something, where each takes seconds.
     pub(crate) fn rounds(&self, rounds: usize) -> usize {
         if self.is_large { rounds.min(LEAST) } else { rounds }
+    }
+
+    /// Its file, and how pixels become what it expects, for a back end that is asked directly.
+    pub(crate) fn source(&self, folder: &Path) -> Result<(PathBuf, LoadOptions)> {
+        let (file, normalize) = match self.export(folder)? {
+            Some(file) => (file, None),
+            None => {
+                let bytes = Normalization { scale: 255.0, mean: [127.0; 3], std: [128.0; 3], bgr: false };
+                (Path::new("models").join(self.id).join("model.onnx"), Some(bytes))
+            }
+        };
+        Ok((file, LoadOptions { normalize, ..Default::default() }))
     }
 
     /// Where the peer writes it; nothing where it is among our own models.

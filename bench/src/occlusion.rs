@@ -14,7 +14,7 @@ const SETTINGS: [u32; 2] = [1, 16];
 const TOLERANCE: f64 = 1e-4;
 /// `sweeps`: sizes and strides.
 pub(crate) fn measure(sides: &mut Sides, sweeps: &[(u32, u32)], rounds: usize, report: &mut Report) -> Result<()> {
-    let Sides { network, ours, peer } = sides;
+    let Sides { network, ours, peer, floor } = sides;
     for &(size, stride) in sweeps {
         // 729 windows take Captum a quarter of a minute and more: fewer rounds, and of a large network not the setting that
         // is slower for it.
@@ -32,7 +32,7 @@ pub(crate) fn measure(sides: &mut Sides, sweeps: &[(u32, u32)], rounds: usize, r
             ensure!(apart <= TOLERANCE, "{}: occlusion {size}/{stride}: {apart:.1e} apart from Captum", network.title);
             let pair = interleave(rounds, || Ok(ours.run(spec.clone(), |_| ())?.2), || peer.seconds(&request))?;
             let (work, beside) = (format!("occlusion {size}/{stride}"), format!("Captum, {setting} per evaluation"));
-            report.pair(network, &work, &beside, &pair, apart);
+            report.pair(network, &work, &beside, &pair, apart).floor = Some(floor.sweep((size, stride)));
         }
     }
     Ok(())

@@ -32,6 +32,7 @@ pub(crate) fn measure(peer: &mut Peer, rounds: usize, report: &mut Report) -> Re
         tolerance: TOLERANCE,
         model: &*model,
         call: &call,
+        floor: None,
     };
     [1, 16].into_iter().try_for_each(|batch| case.measure(batch, peer, 3 * rounds, report))
 }
