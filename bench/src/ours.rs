@@ -29,7 +29,8 @@ impl Ours {
 
     /// As [`Self::start`], with few finished runs kept, whose results would be most of the memory.
     pub(crate) fn keeping(plugins: &Path, results: usize) -> Result<Self> {
-        let limits = Limits { results, ..Limits::default() };
+        // The same picture is explained in every round, to be computed in every round.
+        let limits = Limits { results, activations_bytes: 0, ..Limits::default() };
         let config =
             Config { plugins: vec![plugins.to_owned()], models: vec!["models".into()], limits, ..Config::default() };
         let image = std::fs::read(PICTURE).with_context(|| format!("cannot read {PICTURE}"))?.into();
