@@ -43,6 +43,8 @@ impl Ours {
 
     fn with(network: &Network, plugins: &Path, folder: &Path, limits: Limits) -> Result<Self> {
         let models = vec![MODELS.into(), folder.to_owned()];
+        // The same picture is explained in every round, to be computed in every round.
+        let limits = Limits { activations_bytes: 0, ..limits };
         Self::configured(network, Config { plugins: vec![plugins.to_owned()], models, limits, ..Config::default() })
     }
 

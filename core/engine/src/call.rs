@@ -85,6 +85,11 @@ impl Call {
         Arc::new(Self { sink, threads: threads.max(1), failure: Mutex::new(None), live: Mutex::new(String::new()) })
     }
 
+    /// Its share of the machine.
+    pub(crate) fn threads(&self) -> u32 {
+        self.threads
+    }
+
     pub(crate) fn sink(&self) -> &dyn Sink {
         &*self.sink
     }

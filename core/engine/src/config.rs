@@ -70,6 +70,9 @@ pub struct Limits {
     /// Bytes of finished runs that are handed out again to whoever asks for the same, the least used going first; runs under
     /// way are shared, too. 0: every request has runs of its own.
     pub cache_bytes: usize,
+    /// Bytes, for each model in memory, of pictures and what the model gave for them, the least used going first: whoever asks
+    /// about the picture itself again is answered from there. Of one tensor at most a quarter; 0: all is evaluated.
+    pub activations_bytes: usize,
     /// The longest a run may run; a request may ask for less.
     pub run_duration: Duration,
     /// A run that is paused for longer is stopped.
@@ -98,6 +101,7 @@ impl Default for Limits {
             result_bytes: 1 << 30,
             result_age: Duration::from_secs(3600),
             cache_bytes: 0,
+            activations_bytes: 64 << 20,
             run_duration: Duration::from_secs(3600),
             pause: Duration::from_secs(600),
             unresponsive: Duration::from_secs(2),

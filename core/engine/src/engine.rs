@@ -69,7 +69,12 @@ impl Engine {
             models: models::registry::Registry::new(
                 config.models.clone(),
                 config.allow_model_paths,
-                models::How { threads, normalization: config.normalization, backend: config.backend.clone() },
+                models::How {
+                    threads,
+                    normalization: config.normalization,
+                    backend: config.backend.clone(),
+                    activations_bytes: config.limits.activations_bytes,
+                },
             ),
             datasets: datasets::registry::Registry::new(config.datasets.clone(), config.allow_dataset_paths),
             store: Arc::default(),

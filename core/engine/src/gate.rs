@@ -46,6 +46,10 @@ impl Gate {
         Some(Inside(Arc::clone(self)))
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
     /// Lets nobody in any more. True: nobody is inside.
     pub(crate) fn close(&self) -> bool {
         let mut state = self.state.lock();

@@ -19,6 +19,10 @@ pub(crate) fn run(places: &Places, args: Args) -> Result<Exit, Failure> {
     let mut config = places.config(args.serve)?;
     // Only where there are others to share with: what a command computes for itself is computed.
     config.engine.limits.cache_bytes = config.serve.cache_bytes;
+    if config.serve.cache_bytes == 0 {
+        // Whoever wants nothing shared must not learn from another's time what was asked before.
+        config.engine.limits.activations_bytes = 0;
+    }
     let engine = places::start(config.engine.clone())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::failed)?;
     runtime.block_on(async {

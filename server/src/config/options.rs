@@ -91,7 +91,7 @@ pub struct ServeOptions {
     #[serde(deserialize_with = "deserialize")]
     pub grace: Option<Duration>,
     /// Results handed out again to whoever asks for the same with the same seed, the least used going first; 0: every
-    /// request has runs of its own [default: 256MiB]
+    /// request has runs of its own, and shares nothing [default: 256MiB]
     #[arg(long, env = "WHYGLASS_CACHE", value_name = "SIZE", value_parser = parse_size)]
     #[serde(deserialize_with = "size::deserialize")]
     pub cache: Option<usize>,

@@ -8,6 +8,7 @@ use whyglass_abi::safe::str_from;
 use whyglass_abi::{WG_OK, WgModel, WgStr};
 use whyglass_imaging::Fit;
 
+use super::activations::Activations;
 use super::folder::Source;
 use super::{LoadedModel, ModelInfo, ModelState, choose, groups, occlude};
 use crate::call::{Call, Silent};
@@ -25,6 +26,8 @@ pub(crate) struct How {
     pub normalization: Option<Normalization>,
     /// The id of a back end, instead of what model.toml says.
     pub backend: Option<String>,
+    /// Of what it gave for pictures themselves.
+    pub activations_bytes: usize,
 }
 
 /// Loads `source`, however long that takes.
@@ -61,6 +64,7 @@ pub(super) fn load(source: &Source, mut info: ModelInfo, plugins: &Registry, how
         backend,
         occlude: occlude::find(&table),
         table,
+        activations: Activations::new(how.activations_bytes),
         disabled: Mutex::new(None),
         calls: Gate::new(0),
         loaded: Mutex::new(Some(inside)),

@@ -12,6 +12,7 @@ use whyglass_abi::{
 use whyglass_imaging::Fit;
 
 use super::ModelInfo;
+use super::activations::Activations;
 use crate::call::Call;
 use crate::error::{Error, Result};
 use crate::gate::{Gate, Inside};
@@ -35,6 +36,7 @@ pub struct LoadedModel {
     pub(super) table: WgModel,
     /// What it has beside its table.
     pub(super) occlude: Option<WgOcclude>,
+    pub(super) activations: Activations,
     pub(super) disabled: Mutex<Option<String>>,
     /// As many calls at a time as the descriptor allows.
     pub(super) calls: Arc<Gate>,
@@ -165,11 +167,26 @@ impl LoadedModel {
         out: &mut [WgOwned],
         body: impl FnOnce(&WgModel, &WgCall, *mut WgOwned) -> WgStatus,
     ) -> WgStatus {
-        self.invoke_by(call, rows, out, &Cell::new(Instant::now()), body)
+        self.invoke_seen(call, rows, out, body, &mut |_| ())
     }
 
-    /// As [`LoadedModel::invoke`], where `body` may have told the call of a part itself: then it sets `since` to the end
-    /// of that part.
+    /// As [`LoadedModel::invoke`]; `seen` gets each tensor that has come back in order, up to the first that is bad.
+    pub(super) fn invoke_seen(
+        &self,
+        call: &Arc<Call>,
+        rows: u64,
+        out: &mut [WgOwned],
+        body: impl FnOnce(&WgModel, &WgCall, *mut WgOwned) -> WgStatus,
+        seen: &mut dyn FnMut(&OwnedTensor),
+    ) -> WgStatus {
+        match self.invoke_by(call, rows, out, &Cell::new(Instant::now()), body) {
+            WG_OK => self.checked(call, out, seen),
+            status => status,
+        }
+    }
+
+    /// As [`LoadedModel::invoke`], but what comes back is not looked at, and `body` may have told the call of a part itself:
+    /// then it sets `since` to the end of that part.
     pub(super) fn invoke_by(
         &self,
         call: &Arc<Call>,
@@ -178,12 +195,8 @@ impl LoadedModel {
         since: &Cell<Instant>,
         body: impl FnOnce(&WgModel, &WgCall, *mut WgOwned) -> WgStatus,
     ) -> WgStatus {
-        if let Err(error) = self.usable() {
-            call.fail(error);
-            return WG_FAILED_PRECONDITION;
-        }
-        if call.sink().checkpoint() {
-            return WG_CANCELLED;
+        if let Err(status) = self.admit(call) {
+            return status;
         }
         let Some(inside) = self.calls.enter(|| call.sink().is_cancelled()) else { return WG_CANCELLED };
         call.sink().model_entered();
@@ -196,7 +209,6 @@ impl LoadedModel {
             out.fill_with(|| WgOwned::EMPTY);
         }
         match status {
-            WG_OK => self.checked(call, out),
             WG_PANIC => {
                 let error = call.failure(WG_PANIC, &format!("the model '{}'", self.name()));
                 *self.disabled.lock() = Some(error.message.clone());
@@ -208,13 +220,26 @@ impl LoadedModel {
         }
     }
 
+    /// Whether `call` may go on, after a pause at most.
+    pub(super) fn admit(&self, call: &Call) -> Result<(), WgStatus> {
+        if let Err(error) = self.usable() {
+            call.fail(error);
+            return Err(WG_FAILED_PRECONDITION);
+        }
+        // A model that has ended answers nothing, not even from memory.
+        if call.sink().checkpoint() || self.calls.is_closed() { Err(WG_CANCELLED) } else { Ok(()) }
+    }
+
     /// A back end's tensors, looked at before a technique sees them.
-    fn checked(&self, call: &Call, out: &mut [WgOwned]) -> WgStatus {
+    fn checked(&self, call: &Call, out: &mut [WgOwned], seen: &mut dyn FnMut(&OwnedTensor)) -> WgStatus {
         let mut fault = None;
         for (index, entry) in out.iter_mut().enumerate() {
             // SAFETY: the back end has given the tensor away; on an error it has been released.
             match unsafe { OwnedTensor::from_raw(std::mem::replace(entry, WgOwned::EMPTY)) } {
-                Ok(tensor) => *entry = tensor.into_raw(),
+                Ok(tensor) => {
+                    seen(&tensor);
+                    *entry = tensor.into_raw();
+                }
                 Err(violation) => fault = fault.or(Some((index, violation))),
             }
         }
@@ -229,10 +254,8 @@ impl LoadedModel {
     }
 
     /// The logits of one picture, 3×H×W at the input's size.
-    pub(crate) fn logits(&self, call: &Arc<Call>, pixels: &[f32]) -> Result<Vec<f32>> {
-        let [height, width] = self.input();
-        let shape = [1, 3, height as i64, width as i64];
-        let logits = super::proxy::forward(self, call, ("input", &shape, pixels), "logits")?;
+    pub(crate) fn logits(&self, call: &Arc<Call>, picture: &Arc<Vec<f32>>) -> Result<Vec<f32>> {
+        let logits = super::proxy::forward(self, call, picture, "logits")?;
         if logits.is_empty() {
             return Err(Error::internal("NO_CLASSES", format!("the model '{}' has no classes", self.name())));
         }

@@ -1,5 +1,6 @@
 //! Models: their folders, their one-time loading, and the proxy through which explainers use them.
 
+mod activations;
 mod choose;
 mod folder;
 mod groups;

@@ -4,12 +4,13 @@
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use whyglass_abi::safe::{OwnedTensor, TensorRef, Violation, slice_from, str_from, table_from};
+use whyglass_abi::safe::{Elements, OwnedTensor, TensorRef, Violation, slice_from, str_from, table_from};
 use whyglass_abi::{
     OCCLUDE, WG_F32, WG_INVALID_ARGUMENT, WG_OK, WG_UNIMPLEMENTED, WgCall, WgModel, WgNamedTensor, WgOwned, WgStatus,
     WgStr, WgTensor, WgVjp,
 };
 
+use super::activations::{Asked, bitwise};
 use super::loaded::LoadedModel;
 use crate::call::Call;
 use crate::error::{Error, Result};
@@ -24,11 +25,14 @@ pub(crate) const RESERVED: [&str; 4] = ["input", "logits", "probabilities", "fea
 pub(crate) struct Proxy {
     pub(super) model: Arc<LoadedModel>,
     pub(super) call: Arc<Call>,
+    /// What the run is about, where that is one picture and what it gives is remembered.
+    picture: Option<Arc<Vec<f32>>>,
 }
 
 impl Proxy {
-    pub(crate) fn new(model: &Arc<LoadedModel>, call: &Arc<Call>) -> Box<Self> {
-        Box::new(Self { model: Arc::clone(model), call: Arc::clone(call) })
+    pub(crate) fn new(model: &Arc<LoadedModel>, call: &Arc<Call>, picture: Option<Arc<Vec<f32>>>) -> Box<Self> {
+        let picture = picture.filter(|_| model.activations.is_on());
+        Box::new(Self { model: Arc::clone(model), call: Arc::clone(call), picture })
     }
 
     /// The table for a technique. It borrows this proxy without saying so.
@@ -50,19 +54,16 @@ impl Proxy {
     }
 }
 
-/// Runs the model once, from inside the engine.
-pub(super) fn forward(
-    model: &LoadedModel,
-    call: &Arc<Call>,
-    (name, shape, data): (&str, &[i64], &[f32]),
-    fetch: &str,
-) -> Result<Vec<f32>> {
-    let tensor = TensorRef { shape, elements: whyglass_abi::safe::Elements::F32(data) }.to_raw();
-    let feed = WgNamedTensor { name: WgStr::new(name), tensor };
+/// What the model gives for a picture at one node, from inside the engine.
+pub(super) fn forward(model: &LoadedModel, call: &Arc<Call>, picture: &Arc<Vec<f32>>, fetch: &str) -> Result<Vec<f32>> {
+    let [height, width] = model.input();
+    let shape = [1, 3, height as i64, width as i64];
+    let tensor = TensorRef { shape: &shape, elements: Elements::F32(picture) }.to_raw();
+    let feed = WgNamedTensor { name: WgStr::new("input"), tensor };
+    let asked = Asked { picture, fetches: &[fetch], threads: call.threads() };
     let fetch = WgStr::new(fetch);
     let mut out = [WgOwned::EMPTY];
-    let rows = shape.first().map_or(1, |&rows| rows.unsigned_abs());
-    let status = model.invoke(call, rows, &mut out, |table, call, out| match table.run {
+    let status = model.invoke_or_recall(call, asked, &mut out, |table, call, out| match table.run {
         // SAFETY: the table is the back end's, and everything that is lent lives until it returns.
         Some(run) => unsafe { run(table.self_, call, &raw const feed, 1, &raw const fetch, 1, out) },
         None => WG_UNIMPLEMENTED,
@@ -126,18 +127,27 @@ unsafe extern "C" fn run(
         let out = out.map_err(invalid)?;
         few(n_feeds.saturating_add(n_fetches))?;
         // SAFETY: the technique lends all of this until the call returns.
-        let rows = unsafe { proxy.feeds(feeds, n_feeds) }?;
+        let fed = unsafe { proxy.feeds(feeds, n_feeds) }?;
         // SAFETY: as above.
-        unsafe { proxy.names(fetches, n_fetches, "fetch") }?;
-        Ok((rows, out))
+        let names = unsafe { proxy.names(fetches, n_fetches, "fetch") }?;
+        Ok((fed, names, out))
     })();
-    match checked {
-        Ok((rows, out)) => proxy.model.invoke(&proxy.call, rows, out, |table, call, out| match table.run {
-            // SAFETY: the back end's own table; what is lent to us is lent on, and has been checked.
-            Some(run) => unsafe { run(table.self_, call, feeds, n_feeds, fetches, n_fetches, out) },
-            None => WG_UNIMPLEMENTED,
-        }),
-        Err(error) => proxy.refuse(error),
+    let (fed, names, out) = match checked {
+        Ok(checked) => checked,
+        Err(error) => return proxy.refuse(error),
+    };
+    let body = |table: &WgModel, call: &WgCall, out: *mut WgOwned| match table.run {
+        // SAFETY: the back end's own table; what is lent to us is lent on, and has been checked.
+        Some(run) => unsafe { run(table.self_, call, feeds, n_feeds, fetches, n_fetches, out) },
+        None => WG_UNIMPLEMENTED,
+    };
+    let (model, call) = (&proxy.model, &proxy.call);
+    match proxy.picture_in(&fed) {
+        Some(picture) => {
+            let asked = Asked { picture, fetches: &names, threads: call.threads() };
+            model.invoke_or_recall(call, asked, out, body)
+        }
+        None => model.invoke(call, fed.rows, out, body),
     }
 }
 
@@ -155,7 +165,7 @@ unsafe extern "C" fn vjp(this: *mut c_void, _call: *const WgCall, vjp: *const Wg
                 .saturating_add(query.n_cotangents)
                 .saturating_add(query.n_wrt)
                 .saturating_add(query.n_fetches))?;
-            let rows = proxy.feeds(query.feeds, query.n_feeds)?;
+            let rows = proxy.feeds(query.feeds, query.n_feeds)?.rows;
             proxy.cotangents(query.cotangents, query.n_cotangents)?;
             proxy.names(query.wrt, query.n_wrt, "wrt")?;
             proxy.names(query.fetches, query.n_fetches, "fetch")?;
@@ -197,21 +207,37 @@ fn few(count: usize) -> Result<()> {
     ))
 }
 
+/// What a call feeds.
+struct Fed<'a> {
+    rows: u64,
+    /// Where nothing but this is fed.
+    input: Option<TensorRef<'a>>,
+}
+
 impl Proxy {
-    /// Checks the feeds; how many rows they have.
+    /// Checks the feeds.
     ///
     /// # Safety
     /// The technique lends the entries, and what they point to.
-    unsafe fn feeds(&self, feeds: *const WgNamedTensor, count: usize) -> Result<u64> {
+    unsafe fn feeds<'a>(&self, feeds: *const WgNamedTensor, count: usize) -> Result<Fed<'a>> {
         // SAFETY: the caller's promise.
-        let feeds = unsafe { slice_from(feeds, count, "the feeds") }.map_err(invalid)?;
-        let mut rows = 1;
+        let feeds: &'a [WgNamedTensor] = unsafe { slice_from(feeds, count, "the feeds") }.map_err(invalid)?;
+        let mut fed = Fed { rows: 1, input: None };
         for feed in feeds {
             // SAFETY: the caller's promise.
-            let shape = unsafe { self.named(feed) }?;
-            rows = shape.first().map_or(rows, |&first| rows.max(first.unsigned_abs()));
+            let (name, tensor) = unsafe { self.named(feed) }?;
+            fed.rows = tensor.shape.first().map_or(fed.rows, |&first| fed.rows.max(first.unsigned_abs()));
+            fed.input = (count == 1 && name == "input").then_some(tensor);
         }
-        Ok(rows)
+        Ok(fed)
+    }
+
+    /// The run's picture, where that is all that is fed.
+    fn picture_in(&self, fed: &Fed<'_>) -> Option<&Arc<Vec<f32>>> {
+        let (picture, tensor) = (self.picture.as_ref()?, fed.input?);
+        let [height, width] = self.model.input();
+        let one = tensor.shape == [1, 3, height as i64, width as i64];
+        (one && tensor.f32().is_ok_and(|data| bitwise(data, picture))).then_some(picture)
     }
 
     /// # Safety
@@ -233,7 +259,7 @@ impl Proxy {
 
     /// # Safety
     /// As [`Proxy::feeds`].
-    unsafe fn named<'a>(&self, entry: &'a WgNamedTensor) -> Result<&'a [i64]> {
+    unsafe fn named<'a>(&self, entry: &'a WgNamedTensor) -> Result<(&'a str, TensorRef<'a>)> {
         // SAFETY: the caller's promise.
         let name = unsafe { str_from(entry.name) }.map_err(invalid)?;
         self.known(name, "feed")?;
@@ -247,18 +273,20 @@ impl Proxy {
             let message = format!("'{name}' is fed a tensor of shape {:?}, which is empty", checked.shape);
             return Err(Error::invalid(name, "INVALID_CALL", message));
         }
-        Ok(checked.shape)
+        Ok((name, checked))
     }
 
     /// # Safety
     /// As [`Proxy::feeds`].
-    unsafe fn names(&self, names: *const WgStr, count: usize, what: &str) -> Result<()> {
+    unsafe fn names<'a>(&self, names: *const WgStr, count: usize, what: &str) -> Result<Vec<&'a str>> {
         // SAFETY: the caller's promise.
-        for &name in unsafe { slice_from(names, count, "the list of nodes") }.map_err(invalid)? {
+        let names: &'a [WgStr] = unsafe { slice_from(names, count, "the list of nodes") }.map_err(invalid)?;
+        let known = |&name: &WgStr| {
             // SAFETY: the caller's promise.
-            self.known(unsafe { str_from(name) }.map_err(invalid)?, what)?;
-        }
-        Ok(())
+            let name = unsafe { str_from(name) }.map_err(invalid)?;
+            self.known(name, what).map(|()| name)
+        };
+        names.iter().map(known).collect()
     }
 
     /// Names an unknown node with the nearest known one. A back end may know values that it does not list as layers, so

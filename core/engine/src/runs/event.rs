@@ -122,7 +122,7 @@ pub struct Progress {
     pub done: u64,
     /// 0: not known.
     pub total: u64,
-    /// Pictures that the model has seen for this run.
+    /// Pictures that the model has evaluated for this run; what it remembered of the picture itself is none.
     pub model_evaluations: u64,
     pub stage: String,
     pub remaining: Option<Duration>,

@@ -76,7 +76,7 @@ pub(super) fn explain(
     };
     let text = serde_json::to_string(params).map_err(|error| Error::internal("PARAMS", error.to_string()))?;
     let images = Images::new(call, model.input(), subject.clone());
-    let proxy = Proxy::new(model, call);
+    let proxy = Proxy::new(model, call, subject.picture().cloned());
     let (its_call, its_model, its_images) = (call.table(), proxy.table(), images.table());
     let shapes: Vec<Vec<i64>> =
         inputs.iter().map(|(_, tensor)| tensor.shape.iter().map(|&side| side as i64).collect()).collect();

@@ -20,6 +20,16 @@ pub(crate) enum Subject {
     Dataset(Arc<Bound>),
 }
 
+impl Subject {
+    /// Where it is one.
+    pub(super) fn picture(&self) -> Option<&Arc<Vec<f32>>> {
+        match self {
+            Self::Picture(pixels) => Some(pixels),
+            Self::Dataset(_) => None,
+        }
+    }
+}
+
 /// Pictures for one call. Whoever hands out its table keeps it until the function that received it has returned.
 pub(super) struct Images {
     call: Arc<Call>,

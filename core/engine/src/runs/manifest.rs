@@ -1,4 +1,6 @@
-//! The manifest of a result: everything that a reader needs to repeat it and to trust it, as JSON.
+//! The manifest of a result: everything that a reader needs to repeat it and to trust it, as JSON. `model_evaluations` and
+//! `model_seconds` are of what was evaluated for this run: what the model remembered of the picture counts as none, so that a run
+//! that is repeated may have fewer.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -60,7 +60,7 @@ fn ask(
     let text = serde_json::to_string(params).map_err(|error| Error::internal("PARAMS", error.to_string()))?;
     let Some(resolve) = technique.table.resolve else { return Ok(text) };
     let _in_use = technique.enter()?;
-    let proxy = Proxy::new(model, call);
+    let proxy = Proxy::new(model, call, None);
     let (table, its_call) = (proxy.table(), call.table());
     let mut answer: Option<Result<String, String>> = None;
     // SAFETY: everything that is lent lives until `resolve` returns, and `put` is called only until then.

@@ -67,6 +67,7 @@ pub fn register(engine: &Engine) {
             .explainer(Dream)
             .explainer(Twice)
             .explainer(Gradient)
+            .explainer(Ask)
             .explainer(Tally)
             .explainer(Alone)
     };
@@ -270,7 +271,7 @@ impl Explainer for Sweep {
     }
 
     fn explain(&self, call: &Call<'_>, model: &dyn Model, request: &Request<'_>, params: &SweepParams) -> Result<()> {
-        let image = request.image(call)?;
+        let mut image = request.image(call)?;
         let cells = params.cells as usize;
         let empty = vec![f32::NAN; cells];
         let meta = json::MapMeta { cell: [8.0, 8.0 / cells as f64], ..Default::default() };
@@ -282,6 +283,8 @@ impl Explainer for Sweep {
                 call.metrics(&[("delay", delay as f64)])?;
             }
             std::thread::sleep(Duration::from_millis(delay));
+            // Another picture in each cell.
+            image.data_mut()[0] = cell as f32 / cells as f32;
             model.run(call, &[("input", image.view())], &["logits"])?;
             call.map("map").tile(0, cell, TensorView::new(&[1, 1], &[cell as f32 + 1.0]))?;
             call.progress(cell as u64 + 1, cells as u64)?;
@@ -454,5 +457,43 @@ impl Explainer for Gradient {
         let meta = json::MapMeta { cell: [1.0, 1.0], ..Default::default() };
         let red = &gradient.data()[..SIDE * SIDE];
         call.map("map").keyframe(TensorView::new(&[SIDE as i64, SIDE as i64], red), &meta)
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(crate = "whyglass_sdk::schemars")]
+pub struct AskParams {
+    fetch: String,
+    /// 0: until it is told to stop.
+    times: u32,
+}
+
+impl Default for AskParams {
+    fn default() -> Self {
+        Self { fetch: "logits".into(), times: 1 }
+    }
+}
+
+/// What the picture itself gives at a node, as one line, asked for as often as is wanted.
+struct Ask;
+
+impl Explainer for Ask {
+    type Params = AskParams;
+    const ID: &'static str = "ask";
+
+    fn descriptor(&self) -> json::ExplainerDescriptor {
+        json::ExplainerDescriptor { artifacts: vec![artifact("map", Kind::Map)], ..Default::default() }
+    }
+
+    fn explain(&self, call: &Call<'_>, model: &dyn Model, request: &Request<'_>, params: &AskParams) -> Result<()> {
+        let image = request.image(call)?;
+        let (mut asked, mut line) = (0, Vec::new());
+        while params.times == 0 || asked < params.times {
+            line = model.run(call, &[("input", image.view())], &[&params.fetch])?.remove(0).into_data();
+            asked += 1;
+        }
+        let meta = json::MapMeta { cell: [1.0, 1.0], ..Default::default() };
+        call.map("map").keyframe(TensorView::new(&[1, line.len() as i64], &line), &meta)
     }
 }
