@@ -22,6 +22,11 @@ pub trait Runtime: Send + Sync + 'static {
     /// Name and version: `"ONNX Runtime 1.32.0"`.
     fn name(&self) -> String;
 
+    /// How many threads a program gets that may use `budget`; 0: one per core. Budgets that come to the same share programs.
+    fn threads(&self, budget: usize) -> usize {
+        budget
+    }
+
     /// Makes `graph` ready. All shapes of its inputs are concrete; values without a shape are the engine's to infer.
     ///
     /// # Errors

@@ -21,8 +21,20 @@ pub(super) fn parse_size(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    let size = Written::deserialize(deserializer)?;
+    let text = match size {
+        Written::Text(text) => text,
+        Written::Number(number) => number.to_string(),
+    };
     parse_size(&text).map(Some).map_err(de::Error::custom)
+}
+
+/// In a file, 0 may be a number.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Text(String),
+    Number(i64),
 }
 
 #[cfg(test)]
@@ -34,6 +46,19 @@ mod tests {
         for (text, bytes) in [("512KiB", 512 << 10), ("256MiB", 256 << 20), ("1GiB", 1 << 30), ("0", 0), ("0MiB", 0)] {
             assert_eq!(parse_size(text), Ok(bytes));
         }
+    }
+
+    #[test]
+    fn a_file_may_say_nothing_as_a_number() {
+        #[derive(serde::Deserialize)]
+        struct File {
+            #[serde(deserialize_with = "deserialize")]
+            cache: Option<usize>,
+        }
+        let read = |text: &str| toml::from_str::<File>(text).map(|file| file.cache);
+        assert_eq!(read("cache = 0"), Ok(Some(0)));
+        assert_eq!(read("cache = '1KiB'"), Ok(Some(1024)));
+        assert!(read("cache = 5").expect_err("five what?").to_string().contains("256MiB"));
     }
 
     #[test]

@@ -36,6 +36,9 @@ impl Index {
 
     /// The store keeps the result of `run` at `place`, higher than any before.
     pub(super) fn keep(&mut self, run: &Arc<Run>, place: u64, bytes: usize) {
+        if bytes > run.limits.cache_bytes {
+            return self.forget(run);
+        }
         self.put(run, Some((place, bytes)));
         while self.bytes > run.limits.cache_bytes
             && let Some((_, &key)) = self.by_use.first_key_value()

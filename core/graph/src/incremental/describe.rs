@@ -38,7 +38,7 @@ impl Plan {
     }
 
     /// How many times fewer multiplications a window takes than everything does, in the mean over all windows. It bounds what a
-    /// sweep can gain where multiplying is all that takes time.
+    /// sweep can gain where multiplying is all that takes time. 1 of a network that multiplies nothing.
     #[must_use]
     pub(crate) fn saving(&self) -> f64 {
         let of = |index: usize| layers::macs_of(&self.graph, &self.graph.nodes[index]) as f64;
@@ -53,6 +53,6 @@ impl Plan {
                 saved += of(windowed.index) * (1.0 - cells / (height * width) as f64);
             }
         }
-        whole / (whole - saved)
+        if whole == 0.0 { 1.0 } else { whole / (whole - saved) }
     }
 }

@@ -281,7 +281,7 @@ impl<R: Runtime> GraphModel<R> {
         question: Question,
         graph: impl FnOnce() -> Result<Graph, Error>,
     ) -> Result<Arc<R::Program>, Error> {
-        let threads = if threads == 0 { self.threads } else { threads };
+        let threads = self.runtime.threads(if threads == 0 { self.threads } else { threads });
         self.programs.get(ProgramKey { size, threads, question }, || {
             let options = CompileOptions { optimise: true, threads };
             let compiled = self.runtime.compile(&graph()?, options);

@@ -14,30 +14,49 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use std::sync::Arc;
 use whyglass_graph::Written;
 
-/// A session of `builder` over what is `written`, made fast, and the weights that it reads.
+/// A file of ONNX may not be larger.
+const LARGEST: usize = i32::MAX as usize;
+
+/// A session, with the weights that it reads.
+pub(crate) type Reading = (Session, Vec<Arc<Weight>>);
+
+/// A session over what is `written`, made fast. `builder` begins one.
 ///
 /// # Errors
 /// If the engine cannot run the graph.
 pub(crate) fn session(
     environment: &Environment,
     shared: &Weights,
-    builder: SessionBuilder,
+    builder: impl Fn() -> Result<SessionBuilder, OrtError>,
     written: &Written,
-) -> Result<(Session, Vec<Arc<Weight>>), OrtError> {
+) -> Result<Reading, OrtError> {
     let given = shared.share_all(&written.by_reference)?;
-    // What cannot be written out, being larger than a file of ONNX may be, is optimised where it runs. So is what the engine
-    // refuses: then it says why.
-    let Some(model) = optimise(environment, &given, written).ok().flatten() else {
-        let builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(engine)?;
-        let session = lend(builder, &given)?.commit_from_memory(&written.bytes)?;
-        return Ok((session, given.into_iter().map(|(_, weight)| weight).collect()));
-    };
+    let size = written.bytes.len() + given.iter().map(|(_, weight)| weight.len()).sum::<usize>();
+    // What cannot be written out and read again is optimised where it runs. So is what the engine refuses: then it says why.
+    if size <= LARGEST
+        && let Ok(Some(model)) = optimise(environment, &given, written)
+        && let Ok(reading) = packed_once(shared, builder()?, &given, &model)
+    {
+        return Ok(reading);
+    }
+    let builder = builder()?.with_optimization_level(GraphOptimizationLevel::All).map_err(engine)?;
+    let session = lend(builder, &given)?.commit_from_memory(&written.bytes)?;
+    Ok((session, given.into_iter().map(|(_, weight)| weight).collect()))
+}
+
+/// A session over `model`, which has been optimised, with weights that are shared.
+fn packed_once(
+    shared: &Weights,
+    builder: SessionBuilder,
+    given: &[(String, Arc<Weight>)],
+    model: &Bytes,
+) -> Result<Reading, OrtError> {
     let mut builder = builder.with_optimization_level(GraphOptimizationLevel::Disable).map_err(engine)?;
-    builder = builder.with_prepacked_weights(shared.packed()).map_err(engine)?;
+    builder = builder.with_prepacked_weights(&shared.packed()).map_err(engine)?;
     let mut weights = Vec::new();
     for (name, tensor) in whyglass_graph::weights_in(model.clone())? {
-        // What the engine has left as it was is a copy of what it was given.
-        let weight = match given.iter().find(|(given, _)| *given == name) {
+        // The engine may have left it as it was, or made another of it under the same name.
+        let weight = match given.iter().find(|(given, weight)| *given == name && weight.is(&tensor)) {
             Some((_, weight)) => Arc::clone(weight),
             None => shared.intern(&tensor)?,
         };
@@ -45,7 +64,7 @@ pub(crate) fn session(
         builder = builder.with_initializer(&name, Arc::clone(weight.lent().value())).map_err(engine)?;
         weights.push(weight);
     }
-    Ok((builder.commit_from_memory(&model)?, weights))
+    Ok((builder.commit_from_memory(model)?, weights))
 }
 
 /// What the engine makes of what is `written`, as an ONNX file. `None` where the system has no files in memory.

@@ -67,7 +67,7 @@ pub struct OrtRuntime {
 /// of hundreds of nodes takes as long as the nodes do.
 const STOP_SPINNING: &str = "session.force_spinning_stop";
 /// Of one session, each of which has its own. Batches are divided among threads that call; this is for a single picture.
-const MOST_THREADS: usize = 16;
+const MOST_THREADS: usize = 8;
 
 /// One environment per process is all that ONNX Runtime allows: the first library that was loaded stays.
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
@@ -119,7 +119,8 @@ fn load(path: &Path) -> Result<Environment, OrtError> {
     Ok(environment)
 }
 
-/// A graph as a session. Fields are dropped in this order: the session reads the weights.
+/// A graph as a session. Fields are dropped in this order: the session reads the weights. An output keeps the session, which is
+/// never run again then, and reads no weights to be released.
 pub struct Program {
     session: Arc<SharedSessionInner>,
     inputs: Vec<CString>,
@@ -143,14 +144,21 @@ impl Runtime for OrtRuntime {
         format!("ONNX Runtime {}", library::VERSION)
     }
 
+    fn threads(&self, budget: usize) -> usize {
+        let most = self.cores.min(MOST_THREADS);
+        if budget == 0 { most } else { budget.min(most) }
+    }
+
     fn compile(&self, graph: &Graph, options: CompileOptions) -> Result<Program, OrtError> {
         let written = whyglass_graph::write(graph)?;
         let (session, weights) = if options.optimise {
-            let mut builder = Session::builder(&self.environment)?.with_env_allocators().map_err(engine)?;
-            let threads = if options.threads == 0 { self.cores } else { options.threads.min(self.cores) };
-            builder = builder.with_independent_thread_pool().map_err(engine)?;
-            builder = builder.with_intra_threads(threads.min(MOST_THREADS)).map_err(engine)?;
-            builder = builder.with_config_entry(STOP_SPINNING, "1").map_err(engine)?;
+            let threads = self.threads(options.threads);
+            let builder = || {
+                let mut builder = Session::builder(&self.environment)?.with_env_allocators().map_err(engine)?;
+                builder = builder.with_independent_thread_pool().map_err(engine)?;
+                builder = builder.with_intra_threads(threads).map_err(engine)?;
+                builder.with_config_entry(STOP_SPINNING, "1").map_err(engine)
+            };
             optimised::session(&self.environment, &self.weights, builder, &written)?
         } else {
             // Runs once: packed copies of the weights would only cost time and memory.

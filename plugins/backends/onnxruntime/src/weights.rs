@@ -23,6 +23,16 @@ impl Weight {
         &self.lent
     }
 
+    /// In bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.tensor.bytes().len()
+    }
+
+    /// Whether it is the same numbers in the same shape.
+    pub(crate) fn is(&self, tensor: &Tensor) -> bool {
+        *self.tensor == *tensor
+    }
+
     pub(crate) fn address(&self) -> usize {
         self.tensor.bytes().as_ptr() as usize
     }
@@ -33,9 +43,14 @@ pub(crate) struct Weights {
     by_address: Mutex<HashMap<usize, Weak<Weight>>>,
     by_bytes: Mutex<HashMap<u64, Weak<Weight>>>,
     hasher: RandomState,
-    /// What the engine packs of them when a session is made, in the engine's own keeping: until all sessions are gone.
-    packed: PrepackedWeights,
+    /// What the engine packs of them when a session is made, in the engine's own keeping, and how many sessions have been
+    /// given it.
+    packed: Mutex<(PrepackedWeights, usize)>,
 }
+
+/// The engine forgets nothing of what it has packed as long as a session has been given it. So after this many sessions what
+/// comes next is packed anew, and the old goes with its sessions.
+const SESSIONS: usize = 256;
 
 /// What the engine's kernels read at once, and where its own allocator begins.
 const LINE: usize = 64;
@@ -44,11 +59,17 @@ impl Weights {
     /// None yet. The engine has been loaded.
     pub(crate) fn new() -> Self {
         let (by_address, by_bytes) = (Mutex::default(), Mutex::default());
-        Self { by_address, by_bytes, hasher: RandomState::new(), packed: PrepackedWeights::new() }
+        Self { by_address, by_bytes, hasher: RandomState::new(), packed: Mutex::new((PrepackedWeights::new(), 0)) }
     }
 
-    pub(crate) fn packed(&self) -> &PrepackedWeights {
-        &self.packed
+    /// For one more session.
+    pub(crate) fn packed(&self) -> PrepackedWeights {
+        let mut packed = self.packed.lock();
+        if packed.1 == SESSIONS {
+            *packed = (PrepackedWeights::new(), 0);
+        }
+        packed.1 += 1;
+        packed.0.clone()
     }
 
     /// The one weight over `tensor`.

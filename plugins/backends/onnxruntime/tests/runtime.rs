@@ -150,6 +150,55 @@ fn weights_that_the_engine_packs_are_packed_once_for_all_programs() {
     assert_eq!(Arc::strong_count(&weight), 1);
 }
 
+/// Numbers without any symmetry.
+fn numbers(shape: &[i64], seed: u64) -> Tensor {
+    let count = shape.iter().product::<i64>() as u64;
+    let hash = |index: u64| (index + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let values: Vec<f32> = (0..count).map(|index| hash(index) as f32 / (1 << 23) as f32 - 1.0).collect();
+    Tensor::f32(shape, &values)
+}
+
+#[test]
+fn a_graph_that_was_optimised_gives_what_it_gave_before() {
+    let runtime = runtime();
+    let graph = convolution(2, 32, &Arc::new(numbers(&[32, 32, 3, 3], 7)));
+    let input = [numbers(&[2, 32, 4, 4], 1)];
+    let [fast, plain] = [OPTIMISED, ONCE].map(|options| {
+        let program = runtime.compile(&graph, options).unwrap();
+        runtime.execute(&program, &input).unwrap()
+    });
+    for (fast, plain) in fast.iter().zip(&plain) {
+        let apart = |(a, b): (&f32, &f32)| (a - b).abs();
+        let (fast, plain) = (fast.to_f32().unwrap(), plain.to_f32().unwrap());
+        let most = fast.iter().zip(&plain[..]).map(apart).fold(0.0, f32::max);
+        assert!(most < 1e-4 && plain.iter().any(|value| value.abs() > 1.0), "{most}");
+    }
+}
+
+/// The engine cancels the two transposes, and transposes the constant under its old name.
+#[test]
+fn a_constant_that_the_engine_rewrites_is_not_taken_for_the_one_that_it_was_given() {
+    let mut graph = Graph { opset: 17, ..Default::default() };
+    let shape = vec![1, 16, 16, 16];
+    let x = graph.add_value("x", Some(shape.clone()));
+    let scale = graph.add_value("scale", Some(shape.clone()));
+    let [last, scaled, first] = ["last", "scaled", "first"].map(|name| graph.add_value(name, None));
+    graph.constants = BTreeMap::from([(scale, Arc::new(numbers(&shape, 3)))]);
+    let order = |axes: [i64; 4]| [("perm", Attribute::Ints(axes.to_vec()))];
+    graph.nodes = vec![
+        node("Transpose", &[x], last, &order([0, 2, 3, 1])),
+        node("Mul", &[last, scale], scaled, &[]),
+        node("Transpose", &[scaled], first, &order([0, 3, 1, 2])),
+    ];
+    (graph.inputs, graph.outputs) = (vec![x], vec![first]);
+    let runtime = runtime();
+    let answers = [OPTIMISED, ONCE].map(|options| {
+        let program = runtime.compile(&graph, options).unwrap();
+        runtime.execute(&program, &[numbers(&shape, 5)]).unwrap().remove(0)
+    });
+    assert_eq!(answers[0], answers[1]);
+}
+
 #[test]
 fn what_the_engine_refuses_is_said_in_its_words() {
     let mut graph = convolution(1, 2, &neighbourhood_sums(2));
