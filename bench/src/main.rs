@@ -126,10 +126,10 @@ fn beside_peers(arguments: &Arguments, choice: Choice, folder: &Path, report: &m
         if wanted.is_long("lime") {
             lime::measure(ours, peer, &arguments.python, rounds.min(3), report)?;
         }
-        if wanted.is_long("limit") {
+        if wanted.is_named("limit") {
             limit::measure(ours, peer, report)?;
         }
-        if wanted.is_long("settling") {
+        if wanted.is_named("settling") {
             settling::measure(ours, peer, &arguments.pictures, report)?;
         }
     }

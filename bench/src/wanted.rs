@@ -32,7 +32,7 @@ pub(crate) struct Wanted {
     #[arg(long)]
     rounds: Option<usize>,
     /// Only these: occlusion, gradient, integrated-gradients, smooth-grad, grad-cam, deep-dream; and on EfficientNet-Lite0
-    /// alone: torchscript, lime, limit, settling, server, latency, crowd, memory, mixed. Or, by itself, scaling: it writes a
+    /// alone: torchscript, lime, server, latency, crowd, memory, mixed; limit and settling (only if named). Or, by itself, scaling: it writes a
     /// page of its own, which `scaling redraw` writes from its numbers
     names: Vec<String>,
 }
@@ -66,7 +66,7 @@ impl Wanted {
     }
 
     pub(crate) fn is(&self, name: &str) -> bool {
-        self.names.is_empty() || self.names.iter().any(|given| given == name)
+        self.names.is_empty() || self.is_named(name)
     }
 
     pub(crate) fn any(&self, names: &[&str]) -> bool {
@@ -81,6 +81,11 @@ impl Wanted {
     /// As [`Self::is`], for what takes minutes: a quick run has it only if it is named.
     pub(crate) fn is_long(&self, name: &str) -> bool {
         self.is(name) && (self.is_whole() || !self.names.is_empty())
+    }
+
+    /// As [`Self::is`], for what has a page of its own in docs/benchmarks: only if it is named.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.names.iter().any(|given| given == name)
     }
 
     /// What the report is called: `latest` if it has everything.
