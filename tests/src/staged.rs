@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use whyglass_engine::{
-    Config, CreateOptions, Engine, EventKind, Finished, ImageSource, RunEvent, RunSpec, WatchOptions,
+    Config, CreateOptions, Engine, EventKind, Finished, ImageSource, Limits, RunEvent, RunSpec, WatchOptions,
 };
 
 /// Where `cargo xtask build` lays the plugins, in the profile of the running test.
@@ -46,9 +46,16 @@ pub fn engine(plugins: &[&Path], models: &Path) -> Arc<Engine> {
         plugins: plugins.iter().map(|&folder| folder.to_owned()).collect(),
         models: vec![models.to_owned()],
         datasets: vec![root().join("datasets"), models.join("datasets")],
+        limits: computing(),
         ..Config::default()
     };
     Engine::start(config).expect("the engine starts")
+}
+
+/// Tests explain one picture over and over, and want it computed each time.
+#[must_use]
+pub fn computing() -> Limits {
+    Limits { activations_bytes: 0, ..Limits::default() }
 }
 
 /// A request for `technique` on `model`, for a smooth picture of `side`×`side` pixels.

@@ -14,7 +14,7 @@ use whyglass_sdk::export::{Exported, Plugin, entry};
 use whyglass_sdk::prelude::*;
 use whyglass_sdk::testing::{Chain, conv_net};
 use whyglass_sdk::{Gradients, Vjp};
-use whyglass_tests::staged::plugins;
+use whyglass_tests::staged::{computing, plugins};
 use whyglass_tests::tiny;
 
 /// Its name in the folder of models.
@@ -39,6 +39,7 @@ pub(crate) fn engine(rows: u32, ms: u64, threads: u32) -> Chained {
         models: vec![folder.path().to_owned()],
         datasets: vec![folder.path().join("datasets")],
         threads,
+        limits: computing(),
         ..Config::default()
     };
     let engine = Engine::start(config).expect("the engine starts");
