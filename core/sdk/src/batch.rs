@@ -16,10 +16,14 @@ pub fn rows(model: &ModelDescriptor, evaluations: usize) -> usize {
     even(preferred(model), evaluations)
 }
 
-/// As [`rows`], for as many gradients.
+/// As [`rows`], for as many gradients, on `threads`: as many for each of them, since a batch of gradients takes as long as
+/// the thread that has the most.
 #[must_use]
-pub fn gradient_rows(model: &ModelDescriptor, gradients: usize) -> usize {
-    even(preferred(model).div_ceil(GRADIENT), gradients)
+pub fn gradient_rows(model: &ModelDescriptor, gradients: usize, threads: usize) -> usize {
+    let threads = threads.max(1);
+    even(preferred(model).div_ceil(GRADIENT).next_multiple_of(threads), gradients)
+        .next_multiple_of(threads)
+        .min(gradients.max(1))
 }
 
 fn preferred(model: &ModelDescriptor) -> usize {
@@ -54,8 +58,17 @@ mod tests {
 
     #[test]
     fn a_batch_of_gradients_takes_about_as_long_as_one_of_evaluations() {
-        assert_eq!(gradient_rows(&model(8), 50), 3);
-        assert_eq!(gradient_rows(&model(1), 50), 1);
-        assert_eq!(gradient_rows(&model(8), 4), 2);
+        assert_eq!(gradient_rows(&model(8), 50, 1), 3);
+        assert_eq!(gradient_rows(&model(1), 50, 1), 1);
+        assert_eq!(gradient_rows(&model(8), 4, 1), 2);
+    }
+
+    #[test]
+    fn each_thread_has_as_many_gradients_of_a_batch() {
+        assert_eq!(gradient_rows(&model(8), 50, 2), 4);
+        assert_eq!(gradient_rows(&model(8), 50, 16), 16);
+        assert_eq!(gradient_rows(&model(1), 50, 2), 2);
+        assert_eq!(gradient_rows(&model(8), 3, 16), 3, "there are no more");
+        assert_eq!(gradient_rows(&model(8), 0, 0), 1);
     }
 }

@@ -162,7 +162,7 @@ impl Explainer for IntegratedGradients {
         let ends = [image.data(), &baseline].concat();
         let ends = logits(call, model, target, TensorView::new(&[2, 3, height as i64, width as i64], &ends))?;
         let difference = ends[0] - ends[1];
-        let rows = batch::gradient_rows(model.descriptor(), steps.get());
+        let rows = batch::gradient_rows(model.descriptor(), steps.get(), call.threads());
         let shape = [rows as i64, 3, height as i64, width as i64];
         let gradient =
             |pictures: &[f32]| gradients(call, model, target, TensorView::new(&shape, pictures), Rule::Standard);

@@ -177,7 +177,7 @@ impl Explainer for SmoothGrad {
         let image = request.image(call)?;
         let [_, _, height, width] = image.dims()?;
         let samples = params.samples as usize;
-        let rows = batch::gradient_rows(model.descriptor(), samples);
+        let rows = batch::gradient_rows(model.descriptor(), samples, call.threads());
         let shape = [rows as i64, 3, height as i64, width as i64];
         let deviation = deviation(image.data(), params.noise);
         let signed = params.kind == Kind::Mean && params.reduce.keeps_signs();
@@ -287,7 +287,7 @@ mod tests {
         });
         assert!(weights.iter().all(|map| *map == weights[0]));
         let rows =
-            |preferred_batch| batch::gradient_rows(&ModelDescriptor { preferred_batch, ..Default::default() }, 50);
+            |preferred_batch| batch::gradient_rows(&ModelDescriptor { preferred_batch, ..Default::default() }, 50, 1);
         assert_ne!(rows(1), rows(8), "models do differ in this");
     }
 
