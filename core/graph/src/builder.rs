@@ -14,6 +14,7 @@ pub use derived::DerivedConstants;
 pub(crate) use phases::Phases;
 pub use window::Window;
 
+use crate::own::{self, Mask, OwnKernels};
 use crate::{Attribute, Dtype, Error, Graph, Node, Tensor, ValueId};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -47,6 +48,7 @@ impl From<&str> for Attribute {
 pub struct Builder<'d> {
     graph: Graph,
     derived: &'d DerivedConstants,
+    kernels: OwnKernels,
     names: HashSet<String>,
     constants: HashMap<(Dtype, Vec<i64>, bytes::Bytes), ValueId>,
     shared: HashMap<*const Tensor, ValueId>,
@@ -60,7 +62,19 @@ impl<'d> Builder<'d> {
     pub fn new(graph: Graph, derived: &'d DerivedConstants) -> Self {
         let names = graph.values.iter().map(|value| value.name.clone()).collect();
         let shared = graph.constants.iter().map(|(id, tensor)| (Arc::as_ptr(tensor), *id)).collect();
-        Self { graph, derived, names, constants: HashMap::new(), shared, phases: HashMap::new(), scope: String::new() }
+        let (kernels, constants, phases) = (OwnKernels::default(), HashMap::new(), HashMap::new());
+        Self { graph, derived, kernels, names, constants, shared, phases, scope: String::new() }
+    }
+
+    /// The same, for an engine that has `kernels`.
+    #[must_use]
+    pub fn with_kernels(self, kernels: OwnKernels) -> Self {
+        Self { kernels, ..self }
+    }
+
+    /// The operators of our own that may be used.
+    pub(crate) fn kernels(&self) -> OwnKernels {
+        self.kernels
     }
 
     /// What has been built so far.
@@ -131,10 +145,31 @@ impl<'d> Builder<'d> {
         attributes: [(&str, Attribute); N],
         shape: Vec<i64>,
     ) -> ValueId {
+        self.node_of("", op, inputs, attributes, shape)
+    }
+
+    /// `g` where `mask` lets `x`, of the same shape, pass, else 0: an operator of our own, which not every engine has.
+    ///
+    /// # Errors
+    /// If the shape is not known.
+    pub fn mask(&mut self, g: ValueId, x: ValueId, mask: Mask) -> Result<ValueId, Error> {
+        let shape = self.shape(g)?;
+        self.graph.domains.insert(own::DOMAIN.into(), 1);
+        Ok(self.node_of(own::DOMAIN, own::MASK, &[g, x], mask.attributes(), shape))
+    }
+
+    fn node_of<const N: usize>(
+        &mut self,
+        domain: &str,
+        op: &str,
+        inputs: &[ValueId],
+        attributes: [(&str, Attribute); N],
+        shape: Vec<i64>,
+    ) -> ValueId {
         let output = self.fresh(op, shape);
         self.graph.nodes.push(Node {
             name: self.graph.value(output).name.clone(),
-            domain: String::new(),
+            domain: domain.to_owned(),
             op: op.to_owned(),
             inputs: inputs.iter().copied().map(Some).collect(),
             outputs: vec![Some(output)],

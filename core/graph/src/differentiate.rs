@@ -3,7 +3,7 @@
 
 use crate::builder::{Builder, DerivedConstants};
 use crate::ops::{self, Step};
-use crate::{Error, Graph, ValueId};
+use crate::{Error, Graph, OwnKernels, ValueId};
 use std::collections::{HashMap, HashSet};
 
 /// What rectifiers (Relu, Clip from 0, LeakyRelu, PRelu) do on the way back. `f` is what went in, `R` what comes back.
@@ -51,7 +51,20 @@ pub struct Query {
 /// [`Error::NoDerivative`] if an operator in between has none, [`Error::NotFed`] if a graph input is needed and is not
 /// fed.
 pub fn differentiate(graph: &Graph, query: &Query, derived: &DerivedConstants) -> Result<Graph, Error> {
-    let mut build = Builder::new(forward_part(graph, query), derived);
+    differentiate_for(OwnKernels::default(), graph, query, derived)
+}
+
+/// As [`differentiate()`], for an engine that has `kernels`: else the graph is one of ONNX's own operators.
+///
+/// # Errors
+/// As [`differentiate()`].
+pub fn differentiate_for(
+    kernels: OwnKernels,
+    graph: &Graph,
+    query: &Query,
+    derived: &DerivedConstants,
+) -> Result<Graph, Error> {
+    let mut build = Builder::new(forward_part(graph, query), derived).with_kernels(kernels);
     let active = active_values(build.graph(), query);
     let mut cotangents: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
     for (value, kind) in &query.cotangents {

@@ -78,6 +78,7 @@ mod layers;
 mod model;
 mod normalise;
 pub mod ops;
+pub mod own;
 pub mod proto;
 pub mod read;
 mod receptive;
@@ -94,13 +95,14 @@ pub mod write;
 
 pub use blocks::Block;
 pub use builder::{Builder, DerivedConstants};
-pub use differentiate::{CotangentKind, Query, Rule, differentiate};
+pub use differentiate::{CotangentKind, Query, Rule, differentiate, differentiate_for};
 pub use error::Error;
 pub use incremental::{Occlusion, Rect};
 pub use ir::{Attribute, Graph, Node, Value, ValueId};
 pub use layers::Layer;
 pub use model::{Capabilities, Cotangent, Gradients, GraphModel, Options, Vjp};
 pub use normalise::Normalization;
+pub use own::OwnKernels;
 pub use read::{read, read_bytes};
 pub use receptive::ReceptiveField;
 #[cfg(feature = "reference")]

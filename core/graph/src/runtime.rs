@@ -1,7 +1,7 @@
 //! What this crate asks of an engine: compile a graph, execute it. Everything else is done here, so that another
 //! engine is a page of code.
 
-use crate::{Graph, Tensor};
+use crate::{Graph, OwnKernels, Tensor};
 
 /// How a graph is to be compiled.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,11 @@ pub trait Runtime: Send + Sync + 'static {
     /// How many threads a program gets that may use `budget`; 0: one per core. Budgets that come to the same share programs.
     fn threads(&self, budget: usize) -> usize {
         budget
+    }
+
+    /// Which operators of [our own](crate::own) graphs may hold.
+    fn own_kernels(&self) -> OwnKernels {
+        OwnKernels::default()
     }
 
     /// Makes `graph` ready. All shapes of its inputs are concrete; values without a shape are the engine's to infer.

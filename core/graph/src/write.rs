@@ -98,6 +98,7 @@ fn encode(graph: &Graph, threshold: usize) -> Result<Written, Error> {
             initializer,
             input,
             output: output.collect(),
+            value_info: Vec::new(),
         }),
         opset_import,
         functions: Vec::new(),

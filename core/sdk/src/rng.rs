@@ -23,13 +23,21 @@ impl Rng {
     /// Uniform over all 32-bit numbers.
     pub fn next_u32(&mut self) -> u32 {
         if self.used == self.block.len() {
-            self.block = philox(self.counter, self.key);
-            let [low, high] = halves((u64::from(self.counter[1]) << 32 | u64::from(self.counter[0])).wrapping_add(1));
-            (self.counter[0], self.counter[1]) = (low, high);
+            [self.block] = self.blocks();
             self.used = 0;
         }
         self.used += 1;
         self.block[self.used - 1]
+    }
+
+    /// The next `N` blocks of the stream, made side by side.
+    fn blocks<const N: usize>(&mut self) -> [[u32; 4]; N] {
+        let [low, high, s0, s1] = self.counter;
+        let first = u64::from(high) << 32 | u64::from(low);
+        let numbers: [_; N] = core::array::from_fn(|block| halves(first.wrapping_add(block as u64)));
+        [self.counter[0], self.counter[1]] = halves(first.wrapping_add(N as u64));
+        let made = philox([numbers.map(|[low, _]| low), numbers.map(|[_, high]| high), [s0; N], [s1; N]], self.key);
+        core::array::from_fn(|block| made.each_ref().map(|words| words[block]))
     }
 
     /// Uniform over all 64-bit numbers.
@@ -39,9 +47,8 @@ impl Rng {
     }
 
     /// Uniform in [0, 1), a multiple of 2⁻²⁴.
-    #[expect(clippy::cast_precision_loss, reason = "24 bits fit a float32 exactly")]
     pub fn uniform_f32(&mut self) -> f32 {
-        (self.next_u32() >> 8) as f32 * (1.0 / 16_777_216.0)
+        unit(self.next_u32())
     }
 
     /// Uniform in [0, 1), a multiple of 2⁻⁵³.
@@ -81,17 +88,21 @@ impl Rng {
     }
 
     /// Fills `out` with standard normal numbers, in pairs and in float32: for noise by the picture.
-    #[expect(clippy::cast_precision_loss, reason = "float32 is what is wanted")]
     pub fn fill_normal(&mut self, out: &mut [f32]) {
-        for pair in out.chunks_mut(2) {
-            // Never 0, whose logarithm is infinite; at most 1.
-            let uniform = (self.next_u32() as f32 + 0.5) * (1.0 / 4_294_967_296.0);
-            let radius = (-2.0 * uniform.ln()).max(0.0).sqrt();
-            let (sin, cos) = (core::f32::consts::TAU * self.uniform_f32()).sin_cos();
-            pair[0] = radius * cos;
-            if let Some(second) = pair.get_mut(1) {
-                *second = radius * sin;
-            }
+        /// Blocks made at once, of which each is two pairs.
+        const BLOCKS: usize = 8;
+        let whole = if self.used == self.block.len() { out.len() / (4 * BLOCKS) * (4 * BLOCKS) } else { 0 };
+        let (whole, rest) = out.split_at_mut(whole);
+        for numbers in whole.chunks_exact_mut(4 * BLOCKS) {
+            let words = self.blocks::<BLOCKS>();
+            let words = words.as_flattened().chunks_exact(2);
+            numbers.chunks_exact_mut(2).zip(words).for_each(|(pair, words)| {
+                pair.copy_from_slice(&normal_pair(words[0], words[1]));
+            });
+        }
+        for pair in rest.chunks_mut(2) {
+            let made = normal_pair(self.next_u32(), self.next_u32());
+            pair.copy_from_slice(&made[..pair.len()]);
         }
     }
 
@@ -108,11 +119,35 @@ fn halves(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
 }
 
-fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+/// Two independent standard normal numbers of two uniform words (Box–Muller).
+#[expect(clippy::cast_precision_loss, reason = "float32 is what is wanted")]
+fn normal_pair(radius: u32, angle: u32) -> [f32; 2] {
+    // Never 0, whose logarithm is infinite; at most 1.
+    let uniform = (radius as f32 + 0.5) * (1.0 / 4_294_967_296.0);
+    let radius = (-2.0 * uniform.ln()).max(0.0).sqrt();
+    let (sin, cos) = (core::f32::consts::TAU * unit(angle)).sin_cos();
+    [radius * cos, radius * sin]
+}
+
+/// In [0, 1), a multiple of 2⁻²⁴.
+#[expect(clippy::cast_precision_loss, reason = "24 bits fit a float32 exactly")]
+fn unit(word: u32) -> f32 {
+    (word >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// `N` blocks at once: word for word, so that a processor takes several in one go.
+fn philox<const N: usize>(mut counter: [[u32; N]; 4], mut key: [u32; 2]) -> [[u32; N]; 4] {
     for _ in 0..10 {
-        let [low0, high0] = halves(u64::from(counter[0]) * 0xD251_1F53);
-        let [low1, high1] = halves(u64::from(counter[2]) * 0xCD9E_8D57);
-        counter = [high1 ^ counter[1] ^ key[0], low1, high0 ^ counter[3] ^ key[1], low0];
+        let mut next = [[0; N]; 4];
+        for block in 0..N {
+            let [low0, high0] = halves(u64::from(counter[0][block]) * 0xD251_1F53);
+            let [low1, high1] = halves(u64::from(counter[2][block]) * 0xCD9E_8D57);
+            next[0][block] = high1 ^ counter[1][block] ^ key[0];
+            next[1][block] = low1;
+            next[2][block] = high0 ^ counter[3][block] ^ key[1];
+            next[3][block] = low0;
+        }
+        counter = next;
         key = [key[0].wrapping_add(0x9E37_79B9), key[1].wrapping_add(0xBB67_AE85)];
     }
     counter
@@ -124,6 +159,7 @@ mod tests {
 
     #[test]
     fn philox_gives_the_known_answers_of_its_authors() {
+        let philox = |counter: [u32; 4], key| super::philox(counter.map(|word| [word]), key).map(|[word]| word);
         assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
         assert_eq!(philox([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
         assert_eq!(
@@ -141,8 +177,9 @@ mod tests {
         assert_eq!(draw(7, 3), draw(7, 3));
         assert_ne!(draw(7, 3), draw(7, 4));
         assert_ne!(draw(7, 3), draw(8, 3));
-        assert_eq!(draw(0, 0)[..4], philox([0; 4], [0; 2]));
-        assert_eq!(draw(0, 0)[4..8], philox([1, 0, 0, 0], [0; 2]));
+        let philox = |first| philox([[first], [0], [0], [0]], [0; 2]).map(|[word]| word);
+        assert_eq!(draw(0, 0)[..4], philox(0));
+        assert_eq!(draw(0, 0)[4..8], philox(1));
     }
 
     #[test]
@@ -169,9 +206,18 @@ mod tests {
         assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.03 && (kurtosis - 3.0).abs() < 0.25);
         let pairs: f64 = noise.chunks_exact(2).map(|pair| f64::from(pair[0] * pair[1])).sum::<f64>() / (n / 2.0);
         assert!(pairs.abs() < 0.03, "the two of a pair are independent: {pairs}");
-        let mut prefix = vec![0.0; 10];
-        Rng::new(5, 9).fill_normal(&mut prefix);
-        assert_eq!(prefix[..], noise[..10]);
+        for len in [10, 33, 97] {
+            let mut prefix = vec![0.0; len];
+            Rng::new(5, 9).fill_normal(&mut prefix);
+            assert_eq!(prefix[..], noise[..len]);
+        }
+        // Pair by pair, or many at once.
+        let mut rng = Rng::new(5, 9);
+        for pair in noise[..200].chunks_exact(2) {
+            let mut one = [0.0; 2];
+            rng.fill_normal(&mut one);
+            assert_eq!(pair, one);
+        }
     }
 
     #[test]

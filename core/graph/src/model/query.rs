@@ -1,7 +1,7 @@
 //! `run` and `vjp`: names to values, shapes checked, one program per question, rows one by one where they must.
 
 use super::GraphModel;
-use crate::differentiate::{CotangentKind, Query, Rule, differentiate};
+use crate::differentiate::{CotangentKind, Query, Rule, differentiate_for};
 use crate::{CompileOptions, Dtype, Error, Graph, Runtime, Tensor, ValueId};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -255,7 +255,9 @@ impl<R: Runtime> GraphModel<R> {
             check(&plan, name, *id, tensor)?;
         }
         let question = Question::Vjp(query.clone());
-        let program = self.program(size, threads, question, || differentiate(&plan, query, &self.derived))?;
+        let program = self.program(size, threads, question, || {
+            differentiate_for(self.runtime.own_kernels(), &plan, query, &self.derived)
+        })?;
         let inputs = fed.iter().chain(cotangents).map(|(_, _, tensor)| tensor.clone()).collect();
         let mut wrt = self.execute(&program, inputs, query.wrt.len() + query.fetches.len())?;
         let fetches = wrt.split_off(query.wrt.len());

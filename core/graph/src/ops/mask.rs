@@ -1,9 +1,11 @@
 //! Masks: which units of a rectifier let a gradient pass.
 //!
-//! Comparisons leave the blocked layout of engines that have one. A steep HardSigmoid says the same and does not, and
-//! it is made in one go with the convolution and the sum in front of it.
+//! An engine may have a kernel for it. In ONNX's own operators, comparisons leave the blocked layout of engines that have
+//! one. A steep HardSigmoid says the same and does not, and it is made in one go with the convolution and the sum in front
+//! of it.
 
 use crate::builder::{Builder, Phases, Window};
+use crate::own::Mask;
 use crate::{Error, ValueId};
 
 type Made = Result<ValueId, Error>;
@@ -40,6 +42,13 @@ pub(super) fn masked(
 }
 
 fn whole(b: &mut Builder<'_>, g: ValueId, x: ValueId, lower: Option<ValueId>, upper: Option<ValueId>) -> Made {
+    if b.kernels().mask
+        && let Some(lower) = lower.map_or(Some(f32::NEG_INFINITY), |lower| number(b, lower))
+        && let Some(upper) = upper.map_or(Some(f32::INFINITY), |upper| number(b, upper))
+        && (lower, upper) != (f32::NEG_INFINITY, f32::INFINITY)
+    {
+        return b.mask(g, x, Mask { lower, upper });
+    }
     let mask = match (lower, upper) {
         (None, None) => return Ok(g),
         (Some(lower), None) => above(b, x, lower)?,
@@ -88,10 +97,15 @@ fn inside(b: &mut Builder<'_>, x: ValueId, channels: i64, lower: f32, upper: f32
     b.hard_sigmoid(ends, -STEEP, 0.0)
 }
 
+/// The bound, where it is one number known beforehand.
+fn number(b: &Builder<'_>, bound: ValueId) -> Option<f32> {
+    let tensor = b.constant(bound).filter(|tensor| tensor.len() == 1 && tensor.shape().len() <= 1)?;
+    tensor.to_f64().first().map(|bound| *bound as f32)
+}
+
 /// The bound, where it is one number known beforehand and not too far from 0.
 fn near(b: &Builder<'_>, bound: ValueId) -> Option<f32> {
-    let tensor = b.constant(bound).filter(|tensor| tensor.len() == 1 && tensor.shape().len() <= 1)?;
-    tensor.to_f64().first().map(|bound| *bound as f32).filter(|bound| bound.abs() <= FARTHEST)
+    number(b, bound).filter(|bound| bound.abs() <= FARTHEST)
 }
 
 /// The number of channels, for feature maps with whole blocks of them.
@@ -107,16 +121,26 @@ mod tests {
     use super::*;
     use crate::builder::DerivedConstants;
     use crate::reference::ReferenceRuntime;
-    use crate::{CompileOptions, Graph, Runtime, Tensor};
+    use crate::{CompileOptions, Graph, OwnKernels, Runtime, Tensor};
 
     /// The mask of `values` (of one channel, repeated over `channels`), and how many operators make it.
     fn mask(opset: i64, channels: usize, bounds: [Option<f32>; 2], values: &[f32]) -> (Vec<f32>, Vec<String>) {
+        mask_with(OwnKernels::default(), opset, channels, bounds, values)
+    }
+
+    fn mask_with(
+        kernels: OwnKernels,
+        opset: i64,
+        channels: usize,
+        bounds: [Option<f32>; 2],
+        values: &[f32],
+    ) -> (Vec<f32>, Vec<String>) {
         let shape = vec![1, channels as i64, 1, values.len() as i64];
         let mut graph = Graph { opset, ..Default::default() };
         let x = graph.add_value("x", Some(shape.clone()));
         graph.inputs = vec![x];
         let derived = DerivedConstants::default();
-        let mut b = Builder::new(graph, &derived);
+        let mut b = Builder::new(graph, &derived).with_kernels(kernels);
         let ones = b.floats(&shape, &vec![1.0; channels * values.len()]);
         let [lower, upper] = bounds.map(|bound| bound.map(|bound| b.scalar(bound)));
         let made = masked(&mut b, ones, x, lower, upper).unwrap();
@@ -150,6 +174,20 @@ mod tests {
         let values = [-1e30, -1e-30, 0.0, 1e-30, 1e30];
         assert_eq!(mask(13, 1, [Some(0.0), None], &values).0, [0.0, 0.0, 0.0, 1.0, 1.0]);
         assert_eq!(mask(13, 1, [None, Some(0.0)], &values).0, [1.0, 1.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn an_engine_with_a_kernel_gets_one_operator() {
+        let own = OwnKernels { mask: true };
+        for (channels, bounds) in [(8, [Some(0.0), Some(6.0)]), (3, [Some(0.0), None]), (1, [None, Some(1e30)])] {
+            let values = [-1.0, 0.0, 1e-30, 5.999_999_5, 6.0, 1e30];
+            let (made, ops) = mask_with(own, 13, channels, bounds, &values);
+            assert_eq!(ops, ["Mask"]);
+            let [lower, upper] = [bounds[0].unwrap_or(f32::MIN), bounds[1].unwrap_or(f32::MAX)];
+            let open = values.map(|x| f32::from(u8::from(lower < x && x < upper)));
+            assert_eq!(made, open.repeat(channels));
+        }
+        assert!(mask_with(own, 13, 1, [None, None], &[1.0]).1.is_empty());
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! differences.
 
 use crate::reference::ReferenceRuntime;
-use crate::{Attribute, CompileOptions, CotangentKind, DerivedConstants, Graph, Node, Query, Rule, Runtime, Tensor};
-use crate::{ValueId, differentiate, ops};
+use crate::{
+    Attribute, CompileOptions, CotangentKind, DerivedConstants, Graph, Node, OwnKernels, Query, Rule, Runtime,
+};
+use crate::{Tensor, ValueId, differentiate_for, ops};
 use proptest::prelude::{ProptestConfig, Strategy, any};
 use proptest::test_runner::{RngSeed, TestRunner};
 use std::collections::BTreeMap;
@@ -214,8 +216,16 @@ fn execute(graph: &Graph, inputs: &[Tensor]) -> Vec<Tensor> {
     ReferenceRuntime.execute(&program, inputs).unwrap()
 }
 
-/// The gradients of `case` by every input that it is differentiated by, for the `cotangents` of its outputs.
+/// The forms that a derivative may take.
+const FORMS: [OwnKernels; 2] = [OwnKernels { mask: false }, OwnKernels { mask: true }];
+
+/// The gradients of `case` by every input that it is differentiated by, for the `cotangents` of its outputs, in ONNX's own
+/// operators.
 pub(crate) fn gradients(case: &Case, cotangents: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    gradients_with(FORMS[0], case, cotangents)
+}
+
+fn gradients_with(kernels: OwnKernels, case: &Case, cotangents: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let graph = case.graph();
     let query = Query {
         feeds: graph.inputs.clone(),
@@ -224,7 +234,7 @@ pub(crate) fn gradients(case: &Case, cotangents: &[Vec<f64>]) -> Vec<Vec<f64>> {
         fetches: Vec::new(),
         rule: case.rule,
     };
-    let backward = differentiate(&graph, &query, &DerivedConstants::default()).unwrap();
+    let backward = differentiate_for(kernels, &graph, &query, &DerivedConstants::default()).unwrap();
     let mut inputs = case.numbers();
     for (id, cotangent) in graph.outputs.iter().zip(cotangents) {
         inputs.push(Tensor::f64(graph.shape(*id).unwrap(), cotangent));
@@ -250,13 +260,14 @@ fn objective(graph: &Graph, numbers: &[Tensor], cotangents: &[Vec<f64>]) -> f64 
 fn compare(case: &Case, draw: &mut Draw) -> Result<(), String> {
     let graph = case.graph();
     let cotangents: Vec<Vec<f64>> = graph.outputs.iter().map(|id| draw.distinct(graph.shape(*id).unwrap())).collect();
-    let symbolic = gradients(case, &cotangents);
+    let forms = FORMS.map(|kernels| gradients_with(kernels, case, &cotangents));
     let numbers = case.numbers();
     let wrt = case.differentiated(&graph);
-    for (id, symbolic) in wrt.iter().zip(&symbolic) {
+    for (number, id) in wrt.iter().enumerate() {
         let input = graph.inputs.iter().position(|other| other == id).expect("an input");
-        let scale = symbolic.iter().fold(1.0, |largest: f64, value| largest.max(value.abs()));
-        for (index, symbolic) in symbolic.iter().enumerate() {
+        let symbolic = forms.each_ref().map(|form| &form[number]);
+        let scale = symbolic.into_iter().flatten().fold(1.0, |largest: f64, value| largest.max(value.abs()));
+        for index in 0..symbolic[0].len() {
             let at = |step: f64| {
                 let mut numbers = numbers.clone();
                 let mut data = numbers[input].to_f64();
@@ -265,8 +276,10 @@ fn compare(case: &Case, draw: &mut Draw) -> Result<(), String> {
                 objective(&graph, &numbers, &cotangents)
             };
             let numeric = (at(STEP) - at(-STEP)) / (2.0 * STEP);
-            if (symbolic - numeric).abs() > TOLERANCE * scale || symbolic.is_nan() {
-                return Err(format!("element {index} of input {input}: {symbolic}, by differences {numeric}"));
+            for symbolic in symbolic.map(|form| form[index]) {
+                if (symbolic - numeric).abs() > TOLERANCE * scale || symbolic.is_nan() {
+                    return Err(format!("element {index} of input {input}: {symbolic}, by differences {numeric}"));
+                }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::array::{Array, Data, common_shape};
 use super::{Call, Result, fail};
+use crate::own::Mask;
 use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
 
 pub(super) fn run(call: &Call<'_>) -> Result<Array> {
@@ -32,6 +33,16 @@ pub(super) fn run(call: &Call<'_>) -> Result<Array> {
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Mod" | "PRelu" | "Sum" | "Mean" | "Max" | "Min" => combine(call),
         _ => unary(call),
     }
+}
+
+pub(super) fn mask(call: &Call<'_>, mask: Mask) -> Result<Array> {
+    let (g, x) = (call.input(0)?, call.input(1)?);
+    if g.shape != x.shape {
+        return fail(format!("a mask of shape {:?} over {:?}", x.shape, g.shape));
+    }
+    let open = |x: f64| f64::from(mask.lower) < x && x < f64::from(mask.upper);
+    let masked = g.floats()?.iter().zip(x.floats()?).map(|(g, x)| if open(*x) { *g } else { 0.0 });
+    Ok(Array::float(g.shape.clone(), masked.collect()))
 }
 
 fn cast(call: &Call<'_>, to: i64) -> Result<Array> {

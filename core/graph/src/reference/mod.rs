@@ -18,6 +18,7 @@ mod pool;
 mod reduce;
 mod resize;
 
+use crate::own::{Mask, OwnKernels};
 use crate::{CompileOptions, Graph, Node, Runtime, Tensor, ValueId};
 use array::Array;
 use std::collections::HashMap;
@@ -85,6 +86,10 @@ impl Runtime for ReferenceRuntime {
         "reference (float64)".to_owned()
     }
 
+    fn own_kernels(&self) -> OwnKernels {
+        OwnKernels { mask: true }
+    }
+
     fn compile(&self, graph: &Graph, _options: CompileOptions) -> Result<Graph> {
         Ok(graph.clone())
     }
@@ -137,6 +142,9 @@ fn store(graph: &Graph, values: &mut HashMap<ValueId, Rc<Array>>, id: ValueId, a
 
 fn run(call: &Call<'_>) -> Result<Vec<Array>> {
     let one = |array: Result<Array>| array.map(|array| vec![array]);
+    if let Some(mask) = Mask::of(call.node) {
+        return one(elementwise::mask(call, mask));
+    }
     if !matches!(&*call.node.domain, "" | "ai.onnx") {
         return fail(format!("domain {:?} is not known to the reference runtime", call.node.domain));
     }

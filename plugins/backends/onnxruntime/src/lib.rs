@@ -7,6 +7,7 @@ mod arena;
 mod backend;
 mod error;
 mod library;
+mod mask;
 mod optimised;
 mod runtime;
 mod value;

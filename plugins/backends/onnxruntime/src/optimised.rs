@@ -12,7 +12,8 @@ use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use std::sync::Arc;
-use whyglass_graph::Written;
+use whyglass_graph::own::stand_in;
+use whyglass_graph::{Graph, write};
 
 /// A file of ONNX may not be larger.
 const LARGEST: usize = i32::MAX as usize;
@@ -20,7 +21,7 @@ const LARGEST: usize = i32::MAX as usize;
 /// A session, with the weights that it reads.
 pub(crate) type Reading = (Session, Vec<Arc<Weight>>);
 
-/// A session over what is `written`, made fast. `builder` begins one.
+/// A session over `graph`, made fast. `builder` begins one.
 ///
 /// # Errors
 /// If the engine cannot run the graph.
@@ -28,19 +29,25 @@ pub(crate) fn session(
     environment: &Environment,
     shared: &Weights,
     builder: impl Fn() -> Result<SessionBuilder, OrtError>,
-    written: &Written,
+    graph: &Graph,
 ) -> Result<Reading, OrtError> {
+    let written = write(graph)?;
     let given = shared.share_all(&written.by_reference)?;
     let size = written.bytes.len() + given.iter().map(|(_, weight)| weight.len()).sum::<usize>();
     // What cannot be written out and read again is optimised where it runs. So is what the engine refuses: then it says why.
     if size <= LARGEST
-        && let Ok(Some(model)) = optimise(environment, &given, written)
+        && let Ok(Some(model)) = optimise(environment, &given, graph)
         && let Ok(reading) = packed_once(shared, builder()?, &given, &model)
     {
         return Ok(reading);
     }
-    let builder = builder()?.with_optimization_level(GraphOptimizationLevel::All).map_err(engine)?;
-    let session = lend(builder, &given)?.commit_from_memory(&written.bytes)?;
+    where_it_runs(builder()?, given, &written.bytes)
+}
+
+/// A session over an ONNX `file`, with the weights that are `given`, of which the engine makes its own.
+fn where_it_runs(builder: SessionBuilder, given: Vec<(String, Arc<Weight>)>, file: &[u8]) -> Result<Reading, OrtError> {
+    let builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(engine)?;
+    let session = lend(builder, &given)?.commit_from_memory(file)?;
     Ok((session, given.into_iter().map(|(_, weight)| weight).collect()))
 }
 
@@ -67,17 +74,23 @@ fn packed_once(
     Ok((builder.commit_from_memory(model)?, weights))
 }
 
-/// What the engine makes of what is `written`, as an ONNX file. `None` where the system has no files in memory.
+/// What the engine makes of `graph`, as an ONNX file. `None` where the system has no files in memory.
 fn optimise(
     environment: &Environment,
     weights: &[(String, Arc<Weight>)],
-    written: &Written,
+    graph: &Graph,
 ) -> Result<Option<Bytes>, OrtError> {
     let Some(scratch) = Scratch::new() else { return Ok(None) };
+    let stand_in = stand_in(graph);
+    let written = write(stand_in.as_ref().map_or(graph, |(shown, _)| shown))?;
     let builder = passing(environment, GraphOptimizationLevel::All)?;
     let builder = builder.with_optimized_model_path(scratch.path()).map_err(engine)?;
     drop(lend(builder, weights)?.commit_from_memory(&written.bytes)?);
-    Ok(scratch.read().map(Bytes::from))
+    let optimised = scratch.read().map(Bytes::from);
+    match (stand_in, optimised) {
+        (Some((_, stand_ins)), Some(optimised)) => Ok(Some(stand_ins.restore(optimised)?.into())),
+        (_, optimised) => Ok(optimised),
+    }
 }
 
 /// A file in memory that has a path while it is open.
@@ -120,5 +133,50 @@ impl Scratch {
 
     fn read(self) -> Option<Vec<u8>> {
         match self {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OrtRuntime, Program};
+    use std::path::Path;
+    use whyglass_graph::own::Mask;
+    use whyglass_graph::{Builder, CompileOptions, DerivedConstants, Runtime, Tensor, Written};
+
+    /// `x` halved by a convolution, whose weight the engine packs, and masked.
+    fn graph() -> Graph {
+        let mut graph = Graph { opset: 17, ..Default::default() };
+        let shape = vec![1, 16, 4, 4];
+        graph.inputs = vec![graph.add_value("x", Some(shape))];
+        let (x, derived) = (graph.inputs[0], DerivedConstants::default());
+        let mut b = Builder::new(graph, &derived);
+        let halves: Vec<f32> = (0..256).map(|index| if index % 17 == 0 { 0.5 } else { 0.0 }).collect();
+        let weight = b.floats(&[16, 16, 1, 1], &halves);
+        let halved = b.conv(x, weight, &whyglass_graph::builder::Window::dense(&[1, 1]), 1).unwrap();
+        let masked = b.mask(halved, x, Mask { lower: 2.0, upper: f32::INFINITY }).unwrap();
+        let mut graph = b.finish();
+        graph.outputs = vec![masked];
+        graph
+    }
+
+    #[test]
+    fn what_cannot_be_taken_out_of_a_session_is_made_fast_where_it_runs() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../third_party/onnxruntime/libonnxruntime.so.1.32.0");
+        let (runtime, weights) = (OrtRuntime::from_library(Path::new(path)).unwrap(), Weights::new());
+        let graph = graph();
+        let holders = || graph.constants.values().map(Arc::strong_count).max();
+        let apart = runtime.compile(&graph, CompileOptions { optimise: true, threads: 1 }).unwrap();
+        assert_eq!(holders(), Some(1), "what was taken out, mask and all, reads the packed weight instead");
+        let Written { bytes, by_reference } = write(&graph).unwrap();
+        let given = weights.share_all(&by_reference).unwrap();
+        drop(by_reference);
+        let here = Program::of(&graph, where_it_runs(runtime.builder(1).unwrap(), given, &bytes).unwrap()).unwrap();
+        assert_eq!(holders(), Some(2), "this one reads what it was given");
+        let input = [Tensor::f32(&[1, 16, 4, 4], &(0..256).map(|index| (index % 5) as f32).collect::<Vec<_>>())];
+        let wanted: Vec<f32> = (0..256).map(|index| [0.0, 0.0, 0.0, 1.5, 2.0][index % 5]).collect();
+        for program in [&here, &apart] {
+            assert_eq!(runtime.execute(program, &input).unwrap()[0].to_f32().unwrap()[..], wanted);
+        }
     }
 }

@@ -7,7 +7,8 @@
 
 use crate::arena;
 use crate::library;
-use crate::optimised;
+use crate::mask;
+use crate::optimised::{self, Reading};
 use crate::value::{self, Lent};
 use crate::weights::{Weight, Weights};
 use ort::environment::{Environment, GlobalThreadPoolOptions};
@@ -21,7 +22,7 @@ use std::ffi::{CString, c_char};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::sync::Arc;
-use whyglass_graph::{CompileOptions, Graph, Runtime, Tensor};
+use whyglass_graph::{CompileOptions, Graph, OwnKernels, Runtime, Tensor};
 
 /// What ONNX Runtime, or getting at it, can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +94,15 @@ impl OrtRuntime {
         };
         Ok(Self { environment, weights: Arc::new(Weights::new()), cores: cores() })
     }
+
+    /// Begins a session that is kept.
+    pub(crate) fn builder(&self, threads: usize) -> Result<SessionBuilder, OrtError> {
+        let mut builder = Session::builder(&self.environment)?.with_env_allocators().map_err(engine)?;
+        builder = builder.with_independent_thread_pool().map_err(engine)?;
+        builder = builder.with_intra_threads(self.threads(threads)).map_err(engine)?;
+        builder = builder.with_operators(mask::domain()?).map_err(engine)?;
+        builder.with_config_entry(STOP_SPINNING, "1").map_err(engine)
+    }
 }
 
 fn cores() -> usize {
@@ -129,6 +139,11 @@ pub struct Program {
 }
 
 impl Program {
+    pub(crate) fn of(graph: &Graph, (session, weights): Reading) -> Result<Self, OrtError> {
+        let (inputs, outputs) = (names(graph, &graph.inputs)?, names(graph, &graph.outputs)?);
+        Ok(Self { session: session.inner(), inputs, outputs, weights })
+    }
+
     /// Where the weights lie that it reads: the same in programs that share them.
     #[doc(hidden)]
     pub fn weight_addresses(&self) -> impl Iterator<Item = usize> + '_ {
@@ -149,30 +164,23 @@ impl Runtime for OrtRuntime {
         if budget == 0 { most } else { budget.min(most) }
     }
 
+    fn own_kernels(&self) -> OwnKernels {
+        OwnKernels { mask: true }
+    }
+
     fn compile(&self, graph: &Graph, options: CompileOptions) -> Result<Program, OrtError> {
-        let written = whyglass_graph::write(graph)?;
-        let (session, weights) = if options.optimise {
-            let threads = self.threads(options.threads);
-            let builder = || {
-                let mut builder = Session::builder(&self.environment)?.with_env_allocators().map_err(engine)?;
-                builder = builder.with_independent_thread_pool().map_err(engine)?;
-                builder = builder.with_intra_threads(threads).map_err(engine)?;
-                builder.with_config_entry(STOP_SPINNING, "1").map_err(engine)
-            };
-            optimised::session(&self.environment, &self.weights, builder, &written)?
+        let reading = if options.optimise {
+            optimised::session(&self.environment, &self.weights, || self.builder(options.threads), graph)?
         } else {
             // Runs once: packed copies of the weights would only cost time and memory.
+            let written = whyglass_graph::write(graph)?;
             let builder = passing(&self.environment, GraphOptimizationLevel::Disable)?;
+            let builder = builder.with_operators(mask::domain()?).map_err(engine)?;
             let weights = self.weights.share_all(&written.by_reference)?;
             let session = lend(builder, &weights)?.commit_from_memory(&written.bytes)?;
             (session, weights.into_iter().map(|(_, weight)| weight).collect())
         };
-        Ok(Program {
-            inputs: names(graph, &graph.inputs)?,
-            outputs: names(graph, &graph.outputs)?,
-            session: session.inner(),
-            weights,
-        })
+        Program::of(graph, reading)
     }
 
     fn execute(&self, program: &Program, inputs: &[Tensor]) -> Result<Vec<Tensor>, OrtError> {

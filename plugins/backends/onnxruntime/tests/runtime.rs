@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use whyglass_graph::{Attribute, CompileOptions, Graph, Node, Runtime, Tensor, ValueId};
+use whyglass_graph::builder::Window;
+use whyglass_graph::own::Mask;
+use whyglass_graph::{
+    Attribute, Builder, CompileOptions, DerivedConstants, Graph, Node, ReferenceRuntime, Runtime, Tensor, ValueId,
+};
 use whyglass_onnxruntime::{OrtError, OrtRuntime};
 
 const OPTIMISED: CompileOptions = CompileOptions { optimise: true, threads: 0 };
@@ -210,4 +214,54 @@ fn what_the_engine_refuses_is_said_in_its_words() {
     let wrong = Tensor::f32(&[1, 3, 4, 4], &[0.0; 48]);
     let error = runtime().execute(&program, &[wrong]).unwrap_err();
     assert!(error.to_string().contains('x'), "{error}");
+}
+
+/// Eighths, of which sums of products are exact, and fall on bounds.
+fn eighths(shape: &[i64], seed: u64) -> Tensor {
+    let values = numbers(shape, seed).to_f64();
+    Tensor::f32(shape, &values.iter().map(|value| (value * 8.0).round() as f32 / 8.0).collect::<Vec<_>>())
+}
+
+/// `g` through the mask of a rectified convolution, and through another convolution: as a network's way back is made.
+fn way_back(channels: i64, size: i64, mask: Mask) -> Result<Graph, whyglass_graph::Error> {
+    let mut graph = Graph { opset: 17, ..Default::default() };
+    let shape = vec![2, channels, size, size];
+    graph.inputs = ["x", "g"].map(|name| graph.add_value(name, Some(shape.clone()))).to_vec();
+    let (x, g, derived) = (graph.inputs[0], graph.inputs[1], DerivedConstants::default());
+    let mut b = Builder::new(graph, &derived);
+    let window = Window { before: vec![1; 2], after: vec![1; 2], ..Window::dense(&[3, 3]) };
+    let weight = b.tensor(eighths(&[channels, channels, 3, 3], 1));
+    let y = b.conv(x, weight, &window, 1)?;
+    let bounds = [b.scalar(0.0), b.scalar(6.0)];
+    let y = b.node("Clip", &[y, bounds[0], bounds[1]], [], shape);
+    let back = b.conv(g, weight, &window, 1)?;
+    let masked = b.mask(back, y, mask)?;
+    let back = b.conv(masked, weight, &window, 1)?;
+    let mut graph = b.finish();
+    graph.outputs = vec![back, masked];
+    Ok(graph)
+}
+
+#[test]
+fn a_mask_is_the_same_in_the_layout_of_the_engine_and_outside_of_it() {
+    let runtime = runtime();
+    let inside = Mask { lower: 0.0, upper: 6.0 };
+    let above = Mask { lower: 1.5, upper: f32::INFINITY };
+    // In blocks of channels and without, and more numbers than a thread takes at once.
+    for (channels, size, mask) in [(32, 6, inside), (3, 6, inside), (16, 40, above)] {
+        let graph = way_back(channels, size, mask).unwrap();
+        let shape = [2, channels, size, size];
+        let inputs = [eighths(&shape, 11), eighths(&shape, 23)];
+        let [fast, plain] = [OPTIMISED, ONCE].map(|options| {
+            let program = runtime.compile(&graph, options).unwrap();
+            runtime.execute(&program, &inputs).unwrap()
+        });
+        let reference = ReferenceRuntime.compile(&graph, ONCE).unwrap();
+        let wanted = ReferenceRuntime.execute(&reference, &inputs).unwrap();
+        for (wanted, found) in wanted.iter().zip(&fast).chain(wanted.iter().zip(&plain)) {
+            assert!(wanted.to_f64() == found.to_f64(), "{channels} channels");
+        }
+        let closed = wanted[1].to_f64().iter().filter(|value| **value == 0.0).count();
+        assert!(closed > 0 && closed < wanted[1].len());
+    }
 }

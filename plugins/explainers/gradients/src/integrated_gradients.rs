@@ -27,6 +27,8 @@ use crate::baseline::Baseline;
 use crate::channels::{Canvas, Reduce, artifacts};
 use crate::gradient::{gradients, logits};
 use crate::path::{Quadrature, Step};
+use crate::threads::on_threads;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
@@ -63,24 +65,35 @@ struct Integral {
     weight: f64,
 }
 
+/// Numbers that a thread takes at once.
+const CHUNK: usize = 4096;
+
 impl Integral {
     fn new(len: usize) -> Self {
         Self { sum: vec![0.0; len], weight: 0.0 }
     }
 
-    fn add(&mut self, gradient: &[f32], weight: f64) {
-        self.weight += weight;
-        self.sum.iter_mut().zip(gradient).for_each(|(sum, gradient)| *sum += weight * f64::from(*gradient));
+    /// Takes the gradients at `steps`, which lie one after the other.
+    fn add(&mut self, gradients: &[f32], steps: &[Step]) {
+        let len = self.sum.len();
+        steps.iter().for_each(|step| self.weight += step.weight);
+        self.sum.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, sums)| {
+            for (gradient, step) in gradients.chunks_exact(len).zip(steps) {
+                let gradient = &gradient[chunk * CHUNK..];
+                sums.iter_mut().zip(gradient).for_each(|(sum, gradient)| *sum += step.weight * f64::from(*gradient));
+            }
+        });
     }
 
     /// `way` times the mean gradient.
     fn attribution(&self, way: &[f32]) -> Vec<f32> {
-        self.sum.iter().zip(way).map(|(sum, way)| (f64::from(*way) * sum / self.weight) as f32).collect()
+        let each = self.sum.par_iter().zip(way).with_min_len(CHUNK);
+        each.map(|(sum, way)| (f64::from(*way) * sum / self.weight) as f32).collect()
     }
 }
 
 /// Takes the gradients of `path` from `baseline` on along `way`, `rows` at a time, and tells `seen` of the integral after
-/// each batch, with the number of steps taken. `gradient` takes `rows` pictures, always as many.
+/// each batch, with the number of steps taken. `gradient` takes up to `rows` pictures.
 fn integrate(
     baseline: &[f32],
     way: &[f32],
@@ -94,16 +107,13 @@ fn integrate(
     let mut pictures = baseline.repeat(rows);
     let mut done = 0;
     for batch in path.chunks(rows) {
-        // Rows left over in the last batch repeat what they held: they are computed and not used.
-        for (row, step) in pictures.chunks_exact_mut(len).zip(batch) {
+        let pictures = &mut pictures[..batch.len() * len];
+        pictures.par_chunks_exact_mut(len).zip(batch).for_each(|(row, step)| {
             let pixels = row.iter_mut().zip(baseline).zip(way);
             // Rounded as the references round: a unit on the bound of a rectifier then falls on the same side.
             pixels.for_each(|((pixel, from), way)| *pixel = from + step.at as f32 * way);
-        }
-        let gradients = gradient(&pictures)?;
-        for (gradient, step) in gradients.chunks_exact(len).zip(batch) {
-            integral.add(gradient, step.weight);
-        }
+        });
+        integral.add(&gradient(pictures)?, batch);
         done += batch.len();
         seen(&integral, done)?;
     }
@@ -163,11 +173,13 @@ impl Explainer for IntegratedGradients {
         let ends = logits(call, model, target, TensorView::new(&[2, 3, height as i64, width as i64], &ends))?;
         let difference = ends[0] - ends[1];
         let rows = batch::gradient_rows(model.descriptor(), steps.get(), call.threads());
-        let shape = [rows as i64, 3, height as i64, width as i64];
-        let gradient =
-            |pictures: &[f32]| gradients(call, model, target, TensorView::new(&shape, pictures), Rule::Standard);
+        let len = way.len();
+        let gradient = |pictures: &[f32]| {
+            let shape = [(pictures.len() / len) as i64, 3, height as i64, width as i64];
+            gradients(call, model, target, TensorView::new(&shape, pictures), Rule::Standard)
+        };
         let canvas = Canvas { call, height, width, target };
-        integrate(&baseline, &way, &params.rule.path(steps), rows, gradient, |integral, done| {
+        let seen = |integral: &Integral, done: usize| {
             let attribution = integral.attribution(&way);
             canvas.attribution(&attribution, params.reduce)?;
             let sum: f64 = attribution.iter().map(|value| f64::from(*value)).sum();
@@ -177,7 +189,8 @@ impl Explainer for IntegratedGradients {
                 call.metrics(&[("completeness_gap_share", gap.abs() / difference.abs())])?;
             }
             call.progress(done as u64, steps.get() as u64)
-        })
+        };
+        on_threads(call, || integrate(&baseline, &way, &params.rule.path(steps), rows, gradient, seen))
     }
 }
 
@@ -233,7 +246,7 @@ mod tests {
         let whole = |rows: usize| {
             let mut last = Vec::new();
             let gradient = |pictures: &[f32]| {
-                assert_eq!(pictures.len(), 3 * rows);
+                assert!(pictures.len() <= 3 * rows);
                 Ok(pictures.iter().map(|x| 3.0 * x * x).collect())
             };
             let (baseline, way) = ([0.0, 1.0, 2.0], [1.0, 1.0, -2.0]);

@@ -25,6 +25,8 @@
 use crate::channels::{Canvas, Reduce, artifacts, planes};
 use crate::gradient::gradients;
 use crate::moments::{Estimate, Moments};
+use crate::threads::on_threads;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use whyglass_sdk::json::{ExplainerDescriptor, Need};
@@ -77,52 +79,59 @@ struct Running {
 impl Running {
     fn new(kind: Kind, reduce: Reduce, cells: usize) -> Self {
         // The sum over the channels is followed as a plane of its own: its error is not the sum of theirs.
-        Self { kind, reduce, cells, moments: Moments::new(4 * cells) }
+        let numbers = 4 * cells;
+        let moments = if kind == Kind::Variance { Moments::with_variances(numbers) } else { Moments::new(numbers) };
+        Self { kind, reduce, cells, moments }
     }
 
-    fn add(&mut self, gradient: &[f32]) {
-        let kind = self.kind;
-        let seen = |value: &f32| if kind == Kind::Squared { value * value } else { *value };
-        let (red, green, blue) = planes(gradient);
-        let sums = red.iter().zip(green).zip(blue).map(|((r, g), b)| seen(r) + seen(g) + seen(b));
-        self.moments.add(gradient.iter().map(seen).chain(sums));
+    /// Takes gradients (each 3×cells) that lie one after the other.
+    fn add(&mut self, gradients: &[f32]) {
+        let (cells, kind) = (self.cells, self.kind);
+        let seen = |value: f32| if kind == Kind::Squared { value * value } else { value };
+        let mut samples = vec![0.0; gradients.len() / 3 * 4];
+        samples.par_chunks_exact_mut(4 * cells).zip(gradients.par_chunks_exact(3 * cells)).for_each(
+            |(sample, gradient)| {
+                let (channels, sums) = sample.split_at_mut(3 * cells);
+                channels.iter_mut().zip(gradient).for_each(|(to, from)| *to = seen(*from));
+                let (red, green, blue) = planes(channels);
+                let colours = red.iter().zip(green).zip(blue);
+                sums.iter_mut().zip(colours).for_each(|(sum, ((red, green), blue))| *sum = red + green + blue);
+            },
+        );
+        self.moments.add(&samples);
+    }
+
+    fn estimate(&self, number: usize) -> Estimate {
+        if self.kind == Kind::Variance { self.moments.variance(number) } else { self.moments.mean(number) }
     }
 
     /// The channels (3×cells).
     fn channels(&self) -> Vec<f32> {
-        let mut values = self.estimate().values;
-        values.truncate(3 * self.cells);
-        values
-    }
-
-    fn estimate(&self) -> Estimate {
-        if self.kind == Kind::Variance { self.moments.variance() } else { self.moments.mean() }
+        (0..3 * self.cells).into_par_iter().map(|number| self.estimate(number).value).collect()
     }
 
     /// The map, and its standard error.
-    fn map(&self) -> Estimate {
-        let Estimate { values, errors } = self.estimate();
-        let (channels, sum) = values.split_at(3 * self.cells);
-        let (channel_errors, sum_errors) = errors.split_at(3 * self.cells);
-        if self.reduce != Reduce::AbsMax && self.kind != Kind::Variance {
-            return Estimate { values: sum.to_vec(), errors: sum_errors.to_vec() };
+    fn map(&self) -> (Vec<f32>, Vec<f32>) {
+        let cells = (0..self.cells).into_par_iter().map(|cell| self.cell(cell));
+        cells.map(|Estimate { value, error }| (value, error)).unzip()
+    }
+
+    fn cell(&self, cell: usize) -> Estimate {
+        let channels = || [0, 1, 2].map(|channel| self.estimate(channel * self.cells + cell));
+        if self.reduce == Reduce::AbsMax {
+            // Another channel may be the largest in truth: no further off than the least certain of them.
+            channels().into_iter().fold(Estimate { value: 0.0, error: 0.0 }, |largest, channel| Estimate {
+                value: largest.value.max(channel.value.abs()),
+                error: largest.error.max(channel.error),
+            })
+        } else if self.kind == Kind::Variance {
+            // Variances of three channels that vary together: no further off than all their errors at once.
+            let channels = channels();
+            let sum = |part: fn(&Estimate) -> f32| channels.iter().map(part).sum();
+            Estimate { value: sum(|channel| channel.value), error: sum(|channel| channel.error) }
+        } else {
+            self.estimate(3 * self.cells + cell)
         }
-        let (red, green, blue) = planes(channels);
-        let (red_error, green_error, blue_error) = planes(channel_errors);
-        let cell = |cell: usize| {
-            let values = [red[cell], green[cell], blue[cell]];
-            let errors = [red_error[cell], green_error[cell], blue_error[cell]];
-            if self.reduce == Reduce::AbsMax {
-                // Another channel may be the largest in truth: no further off than the least certain of them.
-                let largest = values.map(f32::abs).into_iter().fold(0.0, f32::max);
-                (largest, errors.into_iter().fold(0.0, f32::max))
-            } else {
-                // Variances of three channels that vary together: no further off than all their errors at once.
-                (values.iter().sum(), errors.iter().sum())
-            }
-        };
-        let (values, errors) = (0..self.cells).map(cell).unzip();
-        Estimate { values, errors }
     }
 }
 
@@ -178,34 +187,36 @@ impl Explainer for SmoothGrad {
         let [_, _, height, width] = image.dims()?;
         let samples = params.samples as usize;
         let rows = batch::gradient_rows(model.descriptor(), samples, call.threads());
-        let shape = [rows as i64, 3, height as i64, width as i64];
         let deviation = deviation(image.data(), params.noise);
         let signed = params.kind == Kind::Mean && params.reduce.keeps_signs();
         let canvas = Canvas { call, height, width, target };
         let mut running = Running::new(params.kind, params.reduce, height * width);
         let mut pictures = image.data().repeat(rows);
         let len = image.data().len();
-        for first in (0..samples).step_by(rows) {
-            let batch = rows.min(samples - first);
-            // Rows left over in the last batch repeat what they held: they are computed and not used.
-            for (n, row) in pictures.chunks_exact_mut(len).take(batch).enumerate() {
-                sample(image.data(), deviation, request.seed, (first + n) as u64, row);
-            }
-            let found = gradients(call, model, target, TensorView::new(&shape, &pictures), Rule::Standard)?;
-            found.chunks_exact(len).take(batch).for_each(|gradient| running.add(gradient));
+        on_threads(call, || {
+            for first in (0..samples).step_by(rows) {
+                let batch = rows.min(samples - first);
+                let pictures = &mut pictures[..batch * len];
+                pictures.par_chunks_exact_mut(len).enumerate().for_each(|(n, row)| {
+                    sample(image.data(), deviation, request.seed, (first + n) as u64, row);
+                });
+                let shape = [batch as i64, 3, height as i64, width as i64];
+                let found = gradients(call, model, target, TensorView::new(&shape, pictures), Rule::Standard)?;
+                running.add(&found);
 
-            let Estimate { values, errors } = running.map();
-            let known = running.moments.samples() > if params.kind == Kind::Variance { 3 } else { 1 };
-            canvas.map(&values, known.then_some(&errors), signed)?;
-            if params.reduce == Reduce::None {
-                canvas.channels(&running.channels(), params.kind == Kind::Mean)?;
+                let (values, errors) = running.map();
+                let known = running.moments.samples() > if params.kind == Kind::Variance { 3 } else { 1 };
+                canvas.map(&values, known.then_some(&errors), signed)?;
+                if params.reduce == Reduce::None {
+                    canvas.channels(&running.channels(), params.kind == Kind::Mean)?;
+                }
+                if known {
+                    call.metrics(&[("relative_error", relative(&errors, &values))])?;
+                }
+                call.progress((first + batch) as u64, samples as u64)?;
             }
-            if known {
-                call.metrics(&[("relative_error", relative(&errors, &values))])?;
-            }
-            call.progress((first + batch) as u64, samples as u64)?;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 
@@ -283,7 +294,7 @@ mod tests {
                     running.add(&row.iter().map(|v| v * v).collect::<Vec<_>>());
                 }
             }
-            running.map().values
+            running.map().0
         });
         assert!(weights.iter().all(|map| *map == weights[0]));
         let rows =
