@@ -111,7 +111,7 @@ fn beside_peers(arguments: &Arguments, choice: Choice, folder: &Path, report: &m
             averages::smooth_grad(&mut sides, rounds, report)?;
         }
         if wanted.is_long("grad-cam") {
-            grad_cam::measure(&mut sides, rounds, report)?;
+            grad_cam::measure(&mut sides, &arguments.plugins, folder, rounds, report)?;
         }
         if wanted.is_long("deep-dream") {
             dream::measure(&mut sides, rounds, report)?;

@@ -41,6 +41,12 @@ impl Ours {
         Self::with(network, plugins, folder, Limits::default())
     }
 
+    /// As [`Self::of`], remembering what the model gave for a picture, as an engine does unless it is told otherwise.
+    pub(crate) fn remembering(network: &Network, plugins: &Path, folder: &Path) -> Result<Self> {
+        let models = vec![MODELS.into(), folder.to_owned()];
+        Self::configured(network, Config { plugins: vec![plugins.to_owned()], models, ..Config::default() })
+    }
+
     fn with(network: &Network, plugins: &Path, folder: &Path, limits: Limits) -> Result<Self> {
         let models = vec![MODELS.into(), folder.to_owned()];
         // The same picture is explained in every round, to be computed in every round.

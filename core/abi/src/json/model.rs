@@ -122,6 +122,13 @@ impl ModelDescriptor {
         self.capabilities.contains(&capability)
     }
 
+    /// What the engine asks of the picture before each run: the logits, for the scores, and the features. A technique that
+    /// asks for the same, in one call, is answered from memory.
+    #[must_use]
+    pub fn first_fetches(&self) -> Vec<&str> {
+        ["logits"].into_iter().chain(self.feature_layer.as_deref()).collect()
+    }
+
     /// The layer called `id`; `features` means [`ModelDescriptor::feature_layer`].
     #[must_use]
     pub fn layer(&self, id: &str) -> Option<&Layer> {

@@ -1,8 +1,9 @@
-//! What a model gave for pictures themselves, for all who ask the same: each run asks for the scores first, and some techniques
-//! begin with the picture as it is. By whole call, threads included, so that an answer is bit for bit what the call would give: a
-//! graph cut at other nodes, another number of threads and a row of a batch may round otherwise. Pictures are compared, not
-//! hashed: 600 kB take 0.03 ms, SHA-256 0.3, a small network 5. It pays where a run is a few evaluations (`grad-cam`,
-//! `activations`) and brings `started` forward; to a sweep of hundreds, or to runs that begin at the same time, it is nothing.
+//! What a model gave for pictures themselves, for all who ask the same: each run asks for the scores and the features first,
+//! and some techniques begin with the picture as it is. By whole call, threads included, so that an answer is bit for bit
+//! what the call would give: a graph cut at other nodes, another number of threads and a row of a batch may round otherwise.
+//! Pictures are compared, not hashed: 600 kB take 0.03 ms, SHA-256 0.3, a small network 5. It pays where a run is a few
+//! evaluations: `grad-cam` at the features goes through the network once instead of twice, the second run about a picture
+//! has its scores at once. To a sweep of hundreds, or to runs that begin at the same time, it is nothing.
 
 use std::sync::Arc;
 

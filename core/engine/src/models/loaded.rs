@@ -255,7 +255,7 @@ impl LoadedModel {
 
     /// The logits of one picture, 3×H×W at the input's size.
     pub(crate) fn logits(&self, call: &Arc<Call>, picture: &Arc<Vec<f32>>) -> Result<Vec<f32>> {
-        let logits = super::proxy::forward(self, call, picture, "logits")?;
+        let logits = super::proxy::forward(self, call, picture, &self.descriptor().first_fetches())?;
         if logits.is_empty() {
             return Err(Error::internal("NO_CLASSES", format!("the model '{}' has no classes", self.name())));
         }

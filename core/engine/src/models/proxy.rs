@@ -54,27 +54,35 @@ impl Proxy {
     }
 }
 
-/// What the model gives for a picture at one node, from inside the engine.
-pub(super) fn forward(model: &LoadedModel, call: &Arc<Call>, picture: &Arc<Vec<f32>>, fetch: &str) -> Result<Vec<f32>> {
+/// What the model gives for a picture at the first of `fetches`, from inside the engine. The others are asked for with it.
+pub(super) fn forward(
+    model: &LoadedModel,
+    call: &Arc<Call>,
+    picture: &Arc<Vec<f32>>,
+    fetches: &[&str],
+) -> Result<Vec<f32>> {
     let [height, width] = model.input();
     let shape = [1, 3, height as i64, width as i64];
     let tensor = TensorRef { shape: &shape, elements: Elements::F32(picture) }.to_raw();
     let feed = WgNamedTensor { name: WgStr::new("input"), tensor };
-    let asked = Asked { picture, fetches: &[fetch], threads: call.threads() };
-    let fetch = WgStr::new(fetch);
-    let mut out = [WgOwned::EMPTY];
+    let asked = Asked { picture, fetches, threads: call.threads() };
+    let names: Vec<WgStr> = fetches.iter().map(|fetch| WgStr::new(fetch)).collect();
+    let mut out: Vec<WgOwned> = fetches.iter().map(|_| WgOwned::EMPTY).collect();
     let status = model.invoke_or_recall(call, asked, &mut out, |table, call, out| match table.run {
         // SAFETY: the table is the back end's, and everything that is lent lives until it returns.
-        Some(run) => unsafe { run(table.self_, call, &raw const feed, 1, &raw const fetch, 1, out) },
+        Some(run) => unsafe { run(table.self_, call, &raw const feed, 1, names.as_ptr(), names.len(), out) },
         None => WG_UNIMPLEMENTED,
     });
     if status != WG_OK {
         return Err(call.failure(status, &format!("the model '{}'", model.name())));
     }
-    let [entry] = out;
-    // SAFETY: `invoke` has checked the entry, and it is ours.
-    let tensor = unsafe { OwnedTensor::from_raw(entry) };
-    tensor.map(OwnedTensor::into_data).map_err(|error| Error::internal("BAD_TENSOR", error.to_string()))
+    let mut tensors = Vec::with_capacity(out.len());
+    for entry in out {
+        // SAFETY: `invoke` has checked the entry, and it is ours.
+        tensors.push(unsafe { OwnedTensor::from_raw(entry) });
+    }
+    let first = tensors.into_iter().next().ok_or_else(|| Error::internal("NO_FETCH", "nothing was asked for"))?;
+    first.map(OwnedTensor::into_data).map_err(|error| Error::internal("BAD_TENSOR", error.to_string()))
 }
 
 /// # Safety

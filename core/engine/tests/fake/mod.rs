@@ -464,6 +464,7 @@ impl Explainer for Gradient {
 #[serde(deny_unknown_fields, default)]
 #[schemars(crate = "whyglass_sdk::schemars")]
 pub struct AskParams {
+    /// A node, or `first`: all that every run begins with, of which the first counts.
     fetch: String,
     /// 0: until it is told to stop.
     times: u32,
@@ -471,7 +472,7 @@ pub struct AskParams {
 
 impl Default for AskParams {
     fn default() -> Self {
-        Self { fetch: "logits".into(), times: 1 }
+        Self { fetch: "first".into(), times: 1 }
     }
 }
 
@@ -488,9 +489,13 @@ impl Explainer for Ask {
 
     fn explain(&self, call: &Call<'_>, model: &dyn Model, request: &Request<'_>, params: &AskParams) -> Result<()> {
         let image = request.image(call)?;
+        let fetches = match params.fetch.as_str() {
+            "first" => model.descriptor().first_fetches(),
+            node => vec![node],
+        };
         let (mut asked, mut line) = (0, Vec::new());
         while params.times == 0 || asked < params.times {
-            line = model.run(call, &[("input", image.view())], &[&params.fetch])?.remove(0).into_data();
+            line = model.run(call, &[("input", image.view())], &fetches)?.remove(0).into_data();
             asked += 1;
         }
         let meta = json::MapMeta { cell: [1.0, 1.0], ..Default::default() };

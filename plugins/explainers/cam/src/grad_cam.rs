@@ -28,8 +28,10 @@
 use crate::grid::{self, Grid};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use whyglass_sdk::json::{ArtifactDescriptor, ArtifactKind, ExplainerDescriptor, MapMeta, Need};
-use whyglass_sdk::{Call, Cotangent, Error, Explainer, Model, Request, Result, Rule, TensorView, Vjp};
+use whyglass_sdk::json::{ArtifactDescriptor, ArtifactKind, Capability, ExplainerDescriptor, MapMeta, Need};
+use whyglass_sdk::{
+    Call, Cotangent, Error, Explainer, INPUT, LOGITS, Model, Request, Result, Rule, Tensor, TensorView, Vjp,
+};
 
 /// Parameters of `grad-cam`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,22 +100,8 @@ impl Explainer for GradCam {
             return Err(Error::invalid_argument("target", format!("class {target} of a model with {classes} classes")));
         }
         let image = request.image(call)?;
-        let mut one_hot = vec![0.0; classes];
-        one_hot[target] = 1.0;
         let layer = params.layer.as_str();
-        let result = model.vjp(
-            call,
-            &Vjp {
-                feeds: &[("input", image.view())],
-                cotangents: &[("logits", Cotangent::Tensor(TensorView::new(&[1, classes as i64], &one_hot)))],
-                wrt: &[layer],
-                fetches: &[layer],
-                rule: Rule::Standard,
-            },
-        )?;
-        let ([gradient], [activation]) = (&result.wrt[..], &result.fetches[..]) else {
-            return Err(Error::internal("one gradient and one layer were asked for, others came back"));
-        };
+        let (activation, gradient) = at_layer(call, model, image.view(), layer, target)?;
         let grid = Grid::of(grid::find(descriptor, layer)?, activation.shape())?;
         if let Some(notice) = grid.notice(layer) {
             call.notice("TOKENS_AS_GRID", &notice)?;
@@ -132,6 +120,34 @@ impl Explainer for GradCam {
     }
 }
 
+/// The value of `layer` for `picture`, and the gradient of the logit of class `target` with respect to it.
+fn at_layer(
+    call: &Call<'_>,
+    model: &dyn Model,
+    picture: TensorView<'_>,
+    layer: &str,
+    target: usize,
+) -> Result<(Tensor, Tensor)> {
+    let descriptor = model.descriptor();
+    let mut one_hot = vec![0.0; descriptor.classes as usize];
+    one_hot[target] = 1.0;
+    let shape = [1, one_hot.len() as i64];
+    let cotangents = [(LOGITS, Cotangent::Tensor(TensorView::new(&shape, &one_hot)))];
+    let gradient_of = |feeds: &[(&str, TensorView<'_>)], fetches: &[&str]| {
+        model.vjp(call, &Vjp { feeds, cotangents: &cotangents, wrt: &[layer], fetches, rule: Rule::Standard })
+    };
+    let others = || Error::internal("one gradient and one layer were asked for, others came back");
+    // Where the engine has asked for the features already, the way there and back begins at them.
+    let first = descriptor.first_fetches();
+    if descriptor.has(Capability::InnerFeeds) && first.contains(&layer) {
+        let activation = model.run(call, &[(INPUT, picture)], &first)?.pop().ok_or_else(others)?;
+        let gradient = gradient_of(&[(INPUT, picture), (layer, activation.view())], &[])?.wrt.pop();
+        return Ok((activation, gradient.ok_or_else(others)?));
+    }
+    let mut both = gradient_of(&[(INPUT, picture)], &[layer])?;
+    both.fetches.pop().zip(both.wrt.pop()).ok_or_else(others)
+}
+
 /// Input pixels per cell of a `height`×`width` grid over a picture of shape N×3×H×W.
 fn cell(picture: &[i64], height: i64, width: i64) -> [f64; 2] {
     [picture[2] as f64 / height as f64, picture[3] as f64 / width as f64]
@@ -140,8 +156,8 @@ fn cell(picture: &[i64], height: i64, width: i64) -> [f64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use whyglass_sdk::Status;
     use whyglass_sdk::testing::{Event, Recorder, conv_net, explain, linear};
-    use whyglass_sdk::{Status, Tensor};
 
     /// Red minus blue is 4 0 0 0, green is 1 everywhere (2×2 pixels, of colours beyond white so that sums stay whole).
     fn picture() -> Tensor {
