@@ -1,22 +1,46 @@
 //! The engine's kernel for [`whyglass::Mask`](whyglass_graph::own): one pass over memory, in whatever layout its two inputs
 //! have in common.
 
-use ort::Result;
+use crate::runtime::{OrtError, engine, passing};
+use ort::environment::Environment;
 use ort::operator::ShapeInferenceContext;
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput};
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{TensorElementType, TensorValueType, ValueType};
 use parking_lot::Mutex;
 use whyglass_graph::own::{self, Mask};
+use whyglass_graph::{Builder, DerivedConstants, Graph, write};
 
 /// Numbers that a thread takes at once: with what they are made of they fit into a processor's first cache.
 const CHUNK: usize = 8192;
 
-/// The domain of operators of our own, with all of them, for one session.
+/// Adds the operators of our own to a session over `graph`, if it has any.
+///
+/// # Errors
+/// If the engine refuses them.
+pub(crate) fn lend(builder: SessionBuilder, graph: &Graph) -> Result<SessionBuilder, OrtError> {
+    if !graph.domains.contains_key(own::DOMAIN) {
+        return Ok(builder);
+    }
+    let domain = OperatorDomain::new(own::DOMAIN)?.add(MaskOperator)?;
+    builder.with_operators(domain).map_err(engine)
+}
+
+/// Makes the domain known to the engine, by a session that is thrown away. The engine keeps a table of domains for the whole
+/// process, and two sessions that are the first to name one, at the same time, get into each other's way.
 ///
 /// # Errors
 /// If the engine refuses it.
-pub(crate) fn domain() -> Result<OperatorDomain> {
-    OperatorDomain::new(own::DOMAIN)?.add(MaskOperator)
+pub(crate) fn register(environment: &Environment) -> Result<(), OrtError> {
+    let mut graph = Graph { opset: 17, ..Graph::default() };
+    graph.inputs = ["g", "x"].map(|name| graph.add_value(name, Some(vec![1]))).to_vec();
+    let (g, x, derived) = (graph.inputs[0], graph.inputs[1], DerivedConstants::default());
+    let mut builder = Builder::new(graph, &derived);
+    let masked = builder.mask(g, x, Mask { lower: 0.0, upper: f32::INFINITY })?;
+    let graph = Graph { outputs: vec![masked], ..builder.finish() };
+    let mut builder = lend(passing(environment, GraphOptimizationLevel::Disable)?, &graph)?;
+    builder.commit_from_memory(&write(&graph)?.bytes)?;
+    Ok(())
 }
 
 struct MaskOperator;
@@ -39,12 +63,12 @@ impl Operator for MaskOperator {
         [OperatorOutput::required(TensorElementType::Float32)]
     }
 
-    fn create_kernel<'attr>(&self, node: &KernelContext<'attr>) -> Result<MaskKernel> {
+    fn create_kernel<'attr>(&self, node: &KernelContext<'attr>) -> ort::Result<MaskKernel> {
         let bound = |name| node.get(name).ok_or_else(|| ort::Error::new(format!("a mask without {name:?}")));
         Ok(MaskKernel(Mask { lower: bound("lower")?, upper: bound("upper")? }))
     }
 
-    fn infer_shape(&self, context: &mut ShapeInferenceContext) -> Result<()> {
+    fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
         match context.inputs().first() {
             // Without dimensions: of one that is not known the engine says the same.
             Some(like @ ValueType::Tensor { shape, .. }) if !shape.is_empty() => context.set_output(0, like),
@@ -57,7 +81,7 @@ impl Operator for MaskOperator {
 struct MaskKernel(Mask);
 
 impl Kernel for MaskKernel {
-    fn compute(&mut self, context: &ComputeContext) -> Result<()> {
+    fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
         let missing = |what: &str| ort::Error::new(format!("a mask without its {what}"));
         let (g, x) = (context.input(0)?, context.input(1)?);
         let g = g.ok_or_else(|| missing("gradient"))?.downcast::<TensorValueType<f32>>()?;

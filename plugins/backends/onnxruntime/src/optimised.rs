@@ -171,7 +171,8 @@ mod tests {
         let Written { bytes, by_reference } = write(&graph).unwrap();
         let given = weights.share_all(&by_reference).unwrap();
         drop(by_reference);
-        let here = Program::of(&graph, where_it_runs(runtime.builder(1).unwrap(), given, &bytes).unwrap()).unwrap();
+        let here =
+            Program::of(&graph, where_it_runs(runtime.builder(&graph, 1).unwrap(), given, &bytes).unwrap()).unwrap();
         assert_eq!(holders(), Some(2), "this one reads what it was given");
         let input = [Tensor::f32(&[1, 16, 4, 4], &(0..256).map(|index| (index % 5) as f32).collect::<Vec<_>>())];
         let wanted: Vec<f32> = (0..256).map(|index| [0.0, 0.0, 0.0, 1.5, 2.0][index % 5]).collect();
