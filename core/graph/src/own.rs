@@ -5,19 +5,22 @@
 //!
 //! An optimiser that keeps feature maps in a layout of its own puts operators that it does not know outside of it, and
 //! changes layouts around each. So it is shown a product instead ([`stand_in`]), which may be computed in any layout, as a
-//! mask may; in what it has made of the graph, each product that is found again becomes the mask that it stood for
-//! ([`StandIns::restore`]).
+//! mask may; in what it has made of the graph, each such product becomes a mask again ([`StandIns::restore`]). The product
+//! carries the bounds as attributes, by which it differs from real products: an optimiser that computes equal things once
+//! would else take the one for the other.
 
-use crate::proto::{AttributeProto, AttributeType, ModelProto, OperatorSetIdProto};
-use crate::{Attribute, Error, Graph, Node};
+use crate::proto::{AttributeProto, AttributeType, ModelProto, NodeProto, OperatorSetIdProto};
+use crate::{Attribute, Graph, Node};
 use bytes::Bytes;
 use prost::Message as _;
-use std::collections::HashMap;
 
 /// The domain of operators of our own. Its version is 1.
 pub const DOMAIN: &str = "whyglass";
 /// The operator's name.
 pub const MASK: &str = "Mask";
+
+/// Bounds on a product. Attributes that an operator does not have may begin like this (onnx/checker.cc).
+const STOOD_FOR: [&str; 2] = ["__mask_lower", "__mask_upper"];
 
 /// For which operators of our own an engine has a kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -26,7 +29,7 @@ pub struct OwnKernels {
     pub mask: bool,
 }
 
-/// What a `Mask` lets pass: where `lower < x < upper`, which may be infinite.
+/// What a `Mask` lets pass: where `lower < x < upper`, which may be infinite. Both are attributes of the node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mask {
     pub lower: f32,
@@ -47,10 +50,10 @@ impl Mask {
     }
 }
 
-/// The masks of a graph, by the names of the products that stand for them.
-#[derive(Clone, Debug)]
+/// The masks for which products stand.
+#[derive(Clone, Copy, Debug)]
 pub struct StandIns {
-    masks: HashMap<String, Mask>,
+    masks: usize,
 }
 
 /// `graph` with a product in place of each mask; `None` if it has none.
@@ -59,43 +62,45 @@ pub fn stand_in(graph: &Graph) -> Option<(Graph, StandIns)> {
     if !graph.nodes.iter().any(|node| Mask::of(node).is_some()) {
         return None;
     }
-    let mut graph = graph.clone();
+    let (mut graph, mut masks) = (graph.clone(), 0);
     graph.domains.remove(DOMAIN);
-    let mut masks = HashMap::new();
-    for (index, node) in graph.nodes.iter_mut().enumerate() {
+    for node in &mut graph.nodes {
         let Some(mask) = Mask::of(node) else { continue };
-        node.name = format!("{DOMAIN}/stand-in/{index}");
         (node.domain, node.op) = (String::new(), "Mul".into());
-        node.attributes.clear();
-        masks.insert(node.name.clone(), mask);
+        let bounds = STOOD_FOR.into_iter().zip([mask.lower, mask.upper]);
+        node.attributes = bounds.map(|(name, bound)| (name.to_owned(), bound.into())).collect();
+        masks += 1;
     }
     Some((graph, StandIns { masks }))
 }
 
 impl StandIns {
-    /// The ONNX file `optimised`, made of the graph with stand-ins, with the masks back in it.
-    ///
-    /// # Errors
-    /// If one of the products is not there any more as it was, or the bytes are no ONNX file.
-    pub fn restore(&self, optimised: Bytes) -> Result<Vec<u8>, Error> {
-        let mut model = ModelProto::decode(optimised).map_err(|error| Error::malformed(error.to_string()))?;
-        let graph = model.graph.as_mut().ok_or_else(|| Error::malformed("an ONNX file without a graph"))?;
+    /// The ONNX file `optimised`, made of the graph with stand-ins, with the masks back in it. `None` if not each of the
+    /// products is there as it was: then there is no telling what became of the mask.
+    #[must_use]
+    pub fn restore(self, optimised: Bytes) -> Option<Vec<u8>> {
+        let mut model = ModelProto::decode(optimised).ok()?;
         let mut found = 0;
-        for node in &mut graph.node {
-            let Some(mask) = self.masks.get(&node.name) else { continue };
+        for node in &mut model.graph.as_mut()?.node {
+            let Some(bounds) = stood_for(node) else { continue };
             if node.op_type != "Mul" || !node.domain.is_empty() || node.input.len() != 2 {
-                return Err(Error::malformed(format!("the mask {:?} has become a {}", node.name, node.op_type)));
+                return None;
             }
             (node.domain, node.op_type) = (DOMAIN.into(), MASK.into());
-            node.attribute = vec![float("lower", mask.lower), float("upper", mask.upper)];
+            let names = ["lower", "upper"].into_iter().zip(bounds);
+            node.attribute = names.map(|(name, bound)| float(name, bound)).collect();
             found += 1;
         }
-        if found != self.masks.len() {
-            return Err(Error::malformed(format!("{found} masks of {} are left", self.masks.len())));
-        }
         model.opset_import.push(OperatorSetIdProto { domain: DOMAIN.into(), version: 1 });
-        Ok(model.encode_to_vec())
+        (found == self.masks).then(|| model.encode_to_vec())
     }
+}
+
+/// The bounds that a node carries for a mask, if any.
+fn stood_for(node: &NodeProto) -> Option<[f32; 2]> {
+    let bound = |name| node.attribute.iter().find(|attribute| attribute.name == name).map(|attribute| attribute.f);
+    let [lower, upper] = STOOD_FOR.map(bound);
+    Some([lower?, upper?])
 }
 
 fn float(name: &str, f: f32) -> AttributeProto {
@@ -128,26 +133,26 @@ mod tests {
     #[test]
     fn a_restored_file_is_the_one_that_was_never_changed() {
         let (graph, stand_ins, file) = masked();
-        let mut wanted = ModelProto::decode(&*write(&graph).unwrap().bytes).unwrap();
-        let mut found = ModelProto::decode(&*stand_ins.restore(file).unwrap()).unwrap();
-        for model in [&mut wanted, &mut found] {
-            model.graph.as_mut().unwrap().node.iter_mut().for_each(|node| node.name.clear());
-        }
+        let wanted = ModelProto::decode(&*write(&graph).unwrap().bytes).unwrap();
+        let found = ModelProto::decode(&*stand_ins.restore(file).unwrap()).unwrap();
         assert_eq!(found, wanted);
         assert!(stand_in(&Graph::default()).is_none());
     }
 
     #[test]
-    fn a_product_that_is_gone_or_has_changed_is_an_error() {
+    fn a_file_in_which_a_product_is_gone_or_has_changed_is_not_used() {
         let (_, stand_ins, file) = masked();
-        let changed = |change: fn(&mut Vec<crate::proto::NodeProto>)| {
+        let changed = |change: fn(&mut Vec<NodeProto>)| {
             let mut model = ModelProto::decode(file.clone()).unwrap();
             change(&mut model.graph.as_mut().unwrap().node);
-            stand_ins.restore(model.encode_to_vec().into()).unwrap_err().to_string()
+            stand_ins.restore(model.encode_to_vec().into())
         };
-        assert!(changed(|nodes| drop(nodes.remove(1))).contains("0 masks of 1"));
-        assert!(changed(|nodes| nodes[1].op_type = "Add".into()).contains("Add"));
-        assert!(changed(|nodes| drop(nodes[1].input.pop())).contains("Mul"));
-        assert!(stand_ins.restore(Bytes::from_static(b"\xff\xff")).is_err());
+        assert!(changed(|_| ()).is_some());
+        assert!(changed(|nodes| drop(nodes.remove(1))).is_none());
+        assert!(changed(|nodes| nodes[1].attribute.clear()).is_none());
+        assert!(changed(|nodes| nodes[1].op_type = "Add".into()).is_none());
+        assert!(changed(|nodes| drop(nodes[1].input.pop())).is_none());
+        assert!(changed(|nodes| nodes.push(nodes[1].clone())).is_none());
+        assert!(stand_ins.restore(Bytes::from_static(b"\xff\xff")).is_none());
     }
 }

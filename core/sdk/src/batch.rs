@@ -26,6 +26,13 @@ pub fn gradient_rows(model: &ModelDescriptor, gradients: usize, threads: usize) 
         .min(gradients.max(1))
 }
 
+/// How many of `rows` gradients to ask for where `left` are left: two, if it is one. That one would be taken by all threads
+/// together, for which a model has to be compiled again.
+#[must_use]
+pub fn last_gradient_rows(rows: usize, left: usize) -> usize {
+    left.max(2).min(rows)
+}
+
 fn preferred(model: &ModelDescriptor) -> usize {
     match model.preferred_batch as usize {
         0 => USUAL,
@@ -61,6 +68,12 @@ mod tests {
         assert_eq!(gradient_rows(&model(8), 50, 1), 3);
         assert_eq!(gradient_rows(&model(1), 50, 1), 1);
         assert_eq!(gradient_rows(&model(8), 4, 1), 2);
+    }
+
+    #[test]
+    fn no_gradient_is_left_alone() {
+        assert_eq!([1, 2, 3, 4].map(|left| last_gradient_rows(4, left)), [2, 2, 3, 4]);
+        assert_eq!(last_gradient_rows(1, 1), 1);
     }
 
     #[test]

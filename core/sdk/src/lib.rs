@@ -62,6 +62,7 @@ mod emit;
 mod error;
 mod explainer;
 mod host;
+mod layer;
 pub mod length;
 mod model;
 #[cfg(unix)]
@@ -71,6 +72,8 @@ pub mod rng;
 mod schema;
 mod tensor;
 pub mod testing;
+#[cfg(feature = "threads")]
+mod threads;
 mod trampoline;
 
 pub use backend::Backend;
@@ -79,9 +82,12 @@ pub use emit::{Artifact, Emitter, Image, Map, Matrix, Points, Series, Table};
 pub use error::{Error, Result, Status};
 pub use explainer::{Explainer, NoParams, artifact};
 pub use host::{Level, log};
+pub use layer::value_at;
 pub use model::{Cotangent, FEATURES, Gradients, INPUT, LOGITS, Model, Occlusion, PROBABILITIES, Rect, Rule, Vjp};
 pub use request::{Images, Request};
 pub use tensor::{Tensor, TensorView};
+#[cfg(feature = "threads")]
+pub use threads::with_threads;
 pub use whyglass_abi::json;
 
 // The derives that `Params` needs, so that a plugin's Cargo.toml can get by with this crate and serde + schemars.

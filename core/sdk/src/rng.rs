@@ -211,6 +211,11 @@ mod tests {
             Rng::new(5, 9).fill_normal(&mut prefix);
             assert_eq!(prefix[..], noise[..len]);
         }
+        // Many at once after a pair: the rest of the first block comes first.
+        let (mut rng, mut pair, mut many) = (Rng::new(5, 9), [0.0; 2], [0.0; 64]);
+        rng.fill_normal(&mut pair);
+        rng.fill_normal(&mut many);
+        assert_eq!((pair[..] == noise[..2], many[..] == noise[2..66]), (true, true));
         // Pair by pair, or many at once.
         let mut rng = Rng::new(5, 9);
         for pair in noise[..200].chunks_exact(2) {

@@ -122,11 +122,12 @@ impl ModelDescriptor {
         self.capabilities.contains(&capability)
     }
 
-    /// What the engine asks of the picture before each run: the logits, for the scores, and the features. A technique that
-    /// asks for the same, in one call, is answered from memory.
+    /// What the engine asks of the picture before each run, in one call: the logits, for the scores, and the features, where
+    /// they are a layer. A technique that asks for the same is answered from memory.
     #[must_use]
     pub fn first_fetches(&self) -> Vec<&str> {
-        ["logits"].into_iter().chain(self.feature_layer.as_deref()).collect()
+        let features = self.layer("features").map(|layer| layer.id.as_str()).filter(|id| *id != "input");
+        ["logits"].into_iter().chain(features).collect()
     }
 
     /// The layer called `id`; `features` means [`ModelDescriptor::feature_layer`].
@@ -207,4 +208,24 @@ pub struct ReceptiveField {
 pub struct ImagesDescriptor {
     pub classes: Vec<String>,
     pub items: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_begins_with_the_logits_and_with_features_that_are_an_inner_layer() {
+        let layer = |id: &str| Layer { id: id.into(), ..Layer::default() };
+        let layers = vec![layer("input"), layer("relu")];
+        let of = |features: Option<&str>| {
+            let feature_layer = features.map(str::to_owned);
+            let model = ModelDescriptor { layers: layers.clone(), feature_layer, ..ModelDescriptor::default() };
+            model.first_fetches().join(" ")
+        };
+        assert_eq!(of(Some("relu")), "logits relu");
+        for none in [None, Some("input"), Some("a layer that is not listed")] {
+            assert_eq!(of(none), "logits", "{none:?}");
+        }
+    }
 }

@@ -464,7 +464,7 @@ impl Explainer for Gradient {
 #[serde(deny_unknown_fields, default)]
 #[schemars(crate = "whyglass_sdk::schemars")]
 pub struct AskParams {
-    /// A node, or `first`: all that every run begins with, of which the first counts.
+    /// A node, or `first`: all that every run begins with.
     fetch: String,
     /// 0: until it is told to stop.
     times: u32,
@@ -495,7 +495,11 @@ impl Explainer for Ask {
         };
         let (mut asked, mut line) = (0, Vec::new());
         while params.times == 0 || asked < params.times {
-            line = model.run(call, &[("input", image.view())], &fetches)?.remove(0).into_data();
+            line = model
+                .run(call, &[("input", image.view())], &fetches)?
+                .into_iter()
+                .flat_map(Tensor::into_data)
+                .collect();
             asked += 1;
         }
         let meta = json::MapMeta { cell: [1.0, 1.0], ..Default::default() };

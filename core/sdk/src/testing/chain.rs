@@ -65,6 +65,13 @@ impl Chain {
         self.rows.load(Ordering::Relaxed)
     }
 
+    /// The same model, whose inner nodes cannot be fed.
+    #[must_use]
+    pub fn without_inner_feeds(mut self) -> Self {
+        self.descriptor.capabilities.retain(|capability| *capability != Capability::InnerFeeds);
+        self
+    }
+
     /// The same model without gradients.
     #[must_use]
     pub fn without_gradients(mut self) -> Self {

@@ -18,7 +18,7 @@ const CHUNK: usize = 8192;
 ///
 /// # Errors
 /// If the engine refuses them.
-pub(crate) fn lend(builder: SessionBuilder, graph: &Graph) -> Result<SessionBuilder, OrtError> {
+pub(crate) fn with_operators(builder: SessionBuilder, graph: &Graph) -> Result<SessionBuilder, OrtError> {
     if !graph.domains.contains_key(own::DOMAIN) {
         return Ok(builder);
     }
@@ -38,7 +38,7 @@ pub(crate) fn register(environment: &Environment) -> Result<(), OrtError> {
     let mut builder = Builder::new(graph, &derived);
     let masked = builder.mask(g, x, Mask { lower: 0.0, upper: f32::INFINITY })?;
     let graph = Graph { outputs: vec![masked], ..builder.finish() };
-    let mut builder = lend(passing(environment, GraphOptimizationLevel::Disable)?, &graph)?;
+    let mut builder = with_operators(passing(environment, GraphOptimizationLevel::Disable)?, &graph)?;
     builder.commit_from_memory(&write(&graph)?.bytes)?;
     Ok(())
 }
@@ -64,8 +64,9 @@ impl Operator for MaskOperator {
     }
 
     fn create_kernel<'attr>(&self, node: &KernelContext<'attr>) -> ort::Result<MaskKernel> {
-        let bound = |name| node.get(name).ok_or_else(|| ort::Error::new(format!("a mask without {name:?}")));
-        Ok(MaskKernel(Mask { lower: bound("lower")?, upper: bound("upper")? }))
+        let (lower, upper) = (node.get("lower"), node.get("upper"));
+        let (lower, upper) = (lower.unwrap_or(f32::NEG_INFINITY), upper.unwrap_or(f32::INFINITY));
+        Ok(MaskKernel(Mask { lower, upper }))
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
@@ -77,7 +78,7 @@ impl Operator for MaskOperator {
     }
 }
 
-/// Only read: the engine calls it from several threads at once.
+/// It must never have anything that changes: one session runs in several threads at once, each of which gets it as `&mut`.
 struct MaskKernel(Mask);
 
 impl Kernel for MaskKernel {

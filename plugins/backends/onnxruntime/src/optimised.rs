@@ -18,6 +18,9 @@ use whyglass_graph::{Graph, write};
 /// A file of ONNX may not be larger.
 const LARGEST: usize = i32::MAX as usize;
 
+/// Whether this system has files in memory.
+pub(crate) const IS_TAKEN_OUT: bool = cfg!(target_os = "linux");
+
 /// A session, with the weights that it reads.
 pub(crate) type Reading = (Session, Vec<Arc<Weight>>);
 
@@ -74,7 +77,7 @@ fn packed_once(
     Ok((builder.commit_from_memory(model)?, weights))
 }
 
-/// What the engine makes of `graph`, as an ONNX file. `None` where the system has no files in memory.
+/// What the engine makes of `graph`, as an ONNX file. `None` where the system has no files in memory, and if a mask got lost.
 fn optimise(
     environment: &Environment,
     weights: &[(String, Arc<Weight>)],
@@ -87,10 +90,10 @@ fn optimise(
     let builder = builder.with_optimized_model_path(scratch.path()).map_err(engine)?;
     drop(lend(builder, weights)?.commit_from_memory(&written.bytes)?);
     let optimised = scratch.read().map(Bytes::from);
-    match (stand_in, optimised) {
-        (Some((_, stand_ins)), Some(optimised)) => Ok(Some(stand_ins.restore(optimised)?.into())),
-        (_, optimised) => Ok(optimised),
-    }
+    Ok(match stand_in {
+        Some((_, stand_ins)) => optimised.and_then(|file| stand_ins.restore(file)).map(Bytes::from),
+        None => optimised,
+    })
 }
 
 /// A file in memory that has a path while it is open.

@@ -265,3 +265,34 @@ fn a_mask_is_the_same_in_the_layout_of_the_engine_and_outside_of_it() {
         assert!(closed > 0 && closed < wanted[1].len());
     }
 }
+
+/// Equal nodes are computed once by the engine, and a mask that is shown to it as a product is not equal to the product.
+#[test]
+fn a_mask_is_not_taken_for_a_product_of_the_same() {
+    let runtime = runtime();
+    let shape = [1, 16, 4, 4];
+    for mask_first in [true, false] {
+        let mut graph = Graph { opset: 17, ..Default::default() };
+        graph.inputs = ["g", "x"].map(|name| graph.add_value(name, Some(shape.to_vec()))).to_vec();
+        let (g, x, derived) = (graph.inputs[0], graph.inputs[1], DerivedConstants::default());
+        let mut b = Builder::new(graph, &derived);
+        let mask = |b: &mut Builder<'_>, lower| b.mask(g, x, Mask { lower, upper: 6.0 }).unwrap();
+        let mut made = Vec::new();
+        if !mask_first {
+            made.push(b.mul(g, x).unwrap());
+        }
+        made.extend([mask(&mut b, 0.0), mask(&mut b, 0.5), mask(&mut b, 0.5)]);
+        if mask_first {
+            made.push(b.mul(g, x).unwrap());
+        }
+        let outputs = made.into_iter().map(|value| b.unary("Neg", value).unwrap()).collect();
+        let graph = Graph { outputs, ..b.finish() };
+        let inputs = [eighths(&shape, 3), eighths(&shape, 8)];
+        let reference = ReferenceRuntime.compile(&graph, ONCE).unwrap();
+        let wanted = ReferenceRuntime.execute(&reference, &inputs).unwrap();
+        let found = runtime.execute(&runtime.compile(&graph, OPTIMISED).unwrap(), &inputs).unwrap();
+        for (wanted, found) in wanted.iter().zip(&found) {
+            assert!(wanted.to_f64() == found.to_f64(), "the mask comes first: {mask_first}");
+        }
+    }
+}

@@ -30,7 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use whyglass_sdk::json::{ArtifactDescriptor, ArtifactKind, Capability, ExplainerDescriptor, MapMeta, Need};
 use whyglass_sdk::{
-    Call, Cotangent, Error, Explainer, INPUT, LOGITS, Model, Request, Result, Rule, Tensor, TensorView, Vjp,
+    Call, Cotangent, Error, Explainer, INPUT, LOGITS, Model, Request, Result, Rule, Tensor, TensorView, Vjp, value_at,
 };
 
 /// Parameters of `grad-cam`.
@@ -137,10 +137,9 @@ fn at_layer(
         model.vjp(call, &Vjp { feeds, cotangents: &cotangents, wrt: &[layer], fetches, rule: Rule::Standard })
     };
     let others = || Error::internal("one gradient and one layer were asked for, others came back");
-    // Where the engine has asked for the features already, the way there and back begins at them.
-    let first = descriptor.first_fetches();
-    if descriptor.has(Capability::InnerFeeds) && first.contains(&layer) {
-        let activation = model.run(call, &[(INPUT, picture)], &first)?.pop().ok_or_else(others)?;
+    // Where the engine has asked for the layer already, the way there and back begins at it.
+    if descriptor.has(Capability::InnerFeeds) && descriptor.first_fetches().contains(&layer) {
+        let activation = value_at(call, model, picture, layer)?;
         let gradient = gradient_of(&[(INPUT, picture), (layer, activation.view())], &[])?.wrt.pop();
         return Ok((activation, gradient.ok_or_else(others)?));
     }
@@ -157,7 +156,7 @@ fn cell(picture: &[i64], height: i64, width: i64) -> [f64; 2] {
 mod tests {
     use super::*;
     use whyglass_sdk::Status;
-    use whyglass_sdk::testing::{Event, Recorder, conv_net, explain, linear};
+    use whyglass_sdk::testing::{Chain, Event, Recorder, conv_net, explain, linear};
 
     /// Red minus blue is 4 0 0 0, green is 1 everywhere (2×2 pixels, of colours beyond white so that sums stay whole).
     fn picture() -> Tensor {
@@ -176,6 +175,21 @@ mod tests {
         // Channel 0 is 4 0 0 0; channel 1 is 4/9 − 1/4 in each cell. Class 0 weighs them (1, 0), each α = weight / 4.
         let map = run(0, GradCamParams::default()).artifact("map").unwrap();
         assert_eq!(map, Tensor::new(vec![2, 2], vec![1.0, 0.0, 0.0, 0.0]));
+    }
+
+    #[test]
+    fn the_way_back_begins_at_the_features_or_goes_through_the_network_once_more() {
+        let of = |model: Chain, layer: &str| {
+            let (recorder, params) = (Recorder::new(), GradCamParams { layer: layer.into(), relu: false });
+            explain(&GradCam, &model, &picture(), Some(2), 0, params, &recorder).unwrap();
+            recorder.artifact("map").unwrap()
+        };
+        let at_features = of(conv_net(2, 2), "features");
+        assert_eq!(of(conv_net(2, 2).without_inner_feeds(), "features"), at_features);
+        // Another layer, of which nobody has asked before: the rectifier is on where its channel is positive.
+        let conv = of(conv_net(2, 2), "conv");
+        assert_eq!(conv, of(conv_net(2, 2).without_inner_feeds(), "conv"));
+        assert_ne!(conv, at_features);
     }
 
     #[test]

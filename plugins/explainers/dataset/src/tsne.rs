@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use whyglass_sdk::json::{ArtifactDescriptor, ArtifactKind, ExplainerDescriptor, ModelDescriptor, Need, PointsMeta};
-use whyglass_sdk::{Call, Error, Explainer, Images, Model, Request, Result, Tensor, TensorView};
+use whyglass_sdk::{Call, Error, Explainer, Images, Model, Request, Result, Tensor, TensorView, with_threads};
 
 use crate::embedding::{
     Affinities, Points, Settings, Snapshot, embed, initial, largest_perplexity, principal_components,
@@ -135,11 +135,11 @@ impl Explainer for Tsne {
         fits(params.perplexity, count)?;
         let (features, meta) = features(call, model, request.images(), &params.layer)?;
         fits(params.perplexity, features.count())?;
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(call.threads()).build();
-        let pool = pool.map_err(|error| Error::internal(format!("no threads: {error}")))?;
-        pool.install(|| match params.dims {
-            3 => lay_out::<3>(call, features, &meta, request.seed, params),
-            _ => lay_out::<2>(call, features, &meta, request.seed, params),
+        with_threads(call, |pool| {
+            pool.install(|| match params.dims {
+                3 => lay_out::<3>(call, features, &meta, request.seed, params),
+                _ => lay_out::<2>(call, features, &meta, request.seed, params),
+            })
         })
     }
 }

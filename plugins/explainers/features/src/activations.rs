@@ -24,7 +24,7 @@ use crate::montage::Montage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use whyglass_sdk::json::{ArtifactDescriptor, ArtifactKind, ExplainerDescriptor, ImageMeta, Layer, MapMeta};
-use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, TensorView};
+use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, TensorView, value_at};
 
 /// Parameters of `activations`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -121,9 +121,7 @@ impl Explainer for Activations {
     ) -> Result<()> {
         let image = request.image(call)?;
         let layer = params.layer.as_str();
-        let [value] = &model.run(call, &[("input", image.view())], &[layer])?[..] else {
-            return Err(Error::internal("one layer was asked for, others came back"));
-        };
+        let value = value_at(call, model, image.view(), layer)?;
         let (count, height, width) = match *value.shape() {
             [1, count, height, width] => (count as usize, height as usize, width as usize),
             [1, count] => (count as usize, 1, 1),

@@ -27,13 +27,13 @@ use crate::baseline::Baseline;
 use crate::channels::{Canvas, Reduce, artifacts};
 use crate::gradient::{gradients, logits};
 use crate::path::{Quadrature, Step};
-use crate::threads::on_threads;
+use rayon::ThreadPool;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 use whyglass_sdk::json::{ExplainerDescriptor, Need};
-use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, Rule, TensorView, batch, length};
+use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, Rule, TensorView, batch, length, with_threads};
 
 /// Parameters of `integrated-gradients`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,6 +95,7 @@ impl Integral {
 /// Takes the gradients of `path` from `baseline` on along `way`, `rows` at a time, and tells `seen` of the integral after
 /// each batch, with the number of steps taken. `gradient` takes up to `rows` pictures.
 fn integrate(
+    pool: &ThreadPool,
     baseline: &[f32],
     way: &[f32],
     path: &[Step],
@@ -106,15 +107,20 @@ fn integrate(
     let mut integral = Integral::new(len);
     let mut pictures = baseline.repeat(rows);
     let mut done = 0;
-    for batch in path.chunks(rows) {
-        let pictures = &mut pictures[..batch.len() * len];
-        pictures.par_chunks_exact_mut(len).zip(batch).for_each(|(row, step)| {
-            let pixels = row.iter_mut().zip(baseline).zip(way);
-            // Rounded as the references round: a unit on the bound of a rectifier then falls on the same side.
-            pixels.for_each(|((pixel, from), way)| *pixel = from + step.at as f32 * way);
+    for steps in path.chunks(rows) {
+        // A row without a step repeats what it held: it is computed and not used.
+        let pictures = &mut pictures[..batch::last_gradient_rows(rows, steps.len()) * len];
+        let rows = pictures.par_chunks_exact_mut(len).zip(steps);
+        pool.install(|| {
+            rows.for_each(|(row, step)| {
+                let pixels = row.iter_mut().zip(baseline).zip(way);
+                // Rounded as the references round: a unit on the bound of a rectifier then falls on the same side.
+                pixels.for_each(|((pixel, from), way)| *pixel = from + step.at as f32 * way);
+            });
         });
-        integral.add(&gradient(pictures)?, batch);
-        done += batch.len();
+        let gradients = gradient(pictures)?;
+        pool.install(|| integral.add(&gradients, steps));
+        done += steps.len();
         seen(&integral, done)?;
     }
     Ok(())
@@ -179,8 +185,9 @@ impl Explainer for IntegratedGradients {
             gradients(call, model, target, TensorView::new(&shape, pictures), Rule::Standard)
         };
         let canvas = Canvas { call, height, width, target };
-        let seen = |integral: &Integral, done: usize| {
-            let attribution = integral.attribution(&way);
+        let path = params.rule.path(steps);
+        let seen = |pool: &ThreadPool, integral: &Integral, done: usize| {
+            let attribution = pool.install(|| integral.attribution(&way));
             canvas.attribution(&attribution, params.reduce)?;
             let sum: f64 = attribution.iter().map(|value| f64::from(*value)).sum();
             let gap = sum - difference;
@@ -190,7 +197,9 @@ impl Explainer for IntegratedGradients {
             }
             call.progress(done as u64, steps.get() as u64)
         };
-        on_threads(call, || integrate(&baseline, &way, &params.rule.path(steps), rows, gradient, seen))
+        with_threads(call, |pool| {
+            integrate(pool, &baseline, &way, &path, rows, gradient, |integral, done| seen(pool, integral, done))
+        })
     }
 }
 
@@ -243,18 +252,22 @@ mod tests {
     #[test]
     fn one_gradient_more_or_less_per_call_does_not_change_the_integral() {
         let path = Quadrature::GaussLegendre.path(NonZeroUsize::new(10).unwrap());
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let whole = |rows: usize| {
-            let mut last = Vec::new();
+            let (mut last, mut asked) = (Vec::new(), 0);
             let gradient = |pictures: &[f32]| {
                 assert!(pictures.len() <= 3 * rows);
+                asked += pictures.len() / 3;
                 Ok(pictures.iter().map(|x| 3.0 * x * x).collect())
             };
             let (baseline, way) = ([0.0, 1.0, 2.0], [1.0, 1.0, -2.0]);
-            integrate(&baseline, &way, &path, rows, gradient, |integral, _| {
+            integrate(&pool, &baseline, &way, &path, rows, gradient, |integral, _| {
                 last = integral.attribution(&way);
                 Ok(())
             })
             .unwrap();
+            // Of ten steps three at a time one is left, and is not asked for alone.
+            assert_eq!(asked, if rows == 3 { 11 } else { 10 }, "{rows} at a time");
             last
         };
         // ∫ 3x² over each way: 1, 8 − 1, −8.

@@ -14,7 +14,6 @@ mod path;
 mod rectifiers;
 mod saliency;
 mod smooth_grad;
-mod threads;
 
 pub use channels::Reduce;
 pub use deconvnet::{Deconvnet, DeconvnetParams};

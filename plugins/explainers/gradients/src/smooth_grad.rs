@@ -25,13 +25,12 @@
 use crate::channels::{Canvas, Reduce, artifacts, planes};
 use crate::gradient::gradients;
 use crate::moments::{Estimate, Moments};
-use crate::threads::on_threads;
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use whyglass_sdk::json::{ExplainerDescriptor, Need};
 use whyglass_sdk::rng::Rng;
-use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, Rule, TensorView, batch};
+use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, Rule, TensorView, batch, with_threads};
 
 /// Parameters of `smooth-grad`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -193,22 +192,28 @@ impl Explainer for SmoothGrad {
         let mut running = Running::new(params.kind, params.reduce, height * width);
         let mut pictures = image.data().repeat(rows);
         let len = image.data().len();
-        on_threads(call, || {
+        with_threads(call, |pool| {
             for first in (0..samples).step_by(rows) {
                 let batch = rows.min(samples - first);
-                let pictures = &mut pictures[..batch * len];
-                pictures.par_chunks_exact_mut(len).enumerate().for_each(|(n, row)| {
-                    sample(image.data(), deviation, request.seed, (first + n) as u64, row);
+                // A row without a sample repeats what it held: it is computed and not used.
+                let asked = batch::last_gradient_rows(rows, batch);
+                let pictures = &mut pictures[..asked * len];
+                let rows = pictures.par_chunks_exact_mut(len).take(batch).enumerate();
+                pool.install(|| {
+                    rows.for_each(|(n, row)| {
+                        sample(image.data(), deviation, request.seed, (first + n) as u64, row);
+                    });
                 });
-                let shape = [batch as i64, 3, height as i64, width as i64];
+                let shape = [asked as i64, 3, height as i64, width as i64];
                 let found = gradients(call, model, target, TensorView::new(&shape, pictures), Rule::Standard)?;
-                running.add(&found);
-
-                let (values, errors) = running.map();
+                let (values, errors) = pool.install(|| {
+                    running.add(&found[..batch * len]);
+                    running.map()
+                });
                 let known = running.moments.samples() > if params.kind == Kind::Variance { 3 } else { 1 };
                 canvas.map(&values, known.then_some(&errors), signed)?;
                 if params.reduce == Reduce::None {
-                    canvas.channels(&running.channels(), params.kind == Kind::Mean)?;
+                    canvas.channels(&pool.install(|| running.channels()), params.kind == Kind::Mean)?;
                 }
                 if known {
                     call.metrics(&[("relative_error", relative(&errors, &values))])?;
