@@ -3,7 +3,8 @@
 //!
 //! Every session packs weights anew, for itself. A network whose picture is swept by two hundred kinds of windows has two
 //! hundred sessions, and a VGG-16 took six gigabytes. So a first session only optimises; what it has made goes, with equal
-//! weights lent from one place, into the session that runs. Bit for bit the answers are the same. Decided in ADR 10.
+//! weights lent from one place, into the session that runs. Bit for bit the answers are the same. Decided in ADR 10. Where
+//! the first was shown products in place of masks, the masks are put back on the way (ADR 11).
 
 use crate::runtime::{OrtError, engine, lend, passing};
 use crate::weights::{Weight, Weights};
@@ -13,7 +14,7 @@ use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use std::sync::Arc;
 use whyglass_graph::own::stand_in;
-use whyglass_graph::{Graph, write};
+use whyglass_graph::{Graph, Written, write};
 
 /// A file of ONNX may not be larger.
 const LARGEST: usize = i32::MAX as usize;
@@ -39,7 +40,7 @@ pub(crate) fn session(
     let size = written.bytes.len() + given.iter().map(|(_, weight)| weight.len()).sum::<usize>();
     // What cannot be written out and read again is optimised where it runs. So is what the engine refuses: then it says why.
     if size <= LARGEST
-        && let Ok(Some(model)) = optimise(environment, &given, graph)
+        && let Ok(Some(model)) = optimise(environment, &given, graph, &written)
         && let Ok(reading) = packed_once(shared, builder()?, &given, &model)
     {
         return Ok(reading);
@@ -77,18 +78,20 @@ fn packed_once(
     Ok((builder.commit_from_memory(model)?, weights))
 }
 
-/// What the engine makes of `graph`, as an ONNX file. `None` where the system has no files in memory, and if a mask got lost.
+/// What the engine makes of `graph`, which is `written`, as an ONNX file. `None` where the system has no files in memory, and if a mask got lost.
 fn optimise(
     environment: &Environment,
     weights: &[(String, Arc<Weight>)],
     graph: &Graph,
+    written: &Written,
 ) -> Result<Option<Bytes>, OrtError> {
     let Some(scratch) = Scratch::new() else { return Ok(None) };
     let stand_in = stand_in(graph);
-    let written = write(stand_in.as_ref().map_or(graph, |(shown, _)| shown))?;
+    let shown = stand_in.as_ref().map(|(shown, _)| write(shown)).transpose()?;
+    let file = &shown.as_ref().unwrap_or(written).bytes;
     let builder = passing(environment, GraphOptimizationLevel::All)?;
     let builder = builder.with_optimized_model_path(scratch.path()).map_err(engine)?;
-    drop(lend(builder, weights)?.commit_from_memory(&written.bytes)?);
+    drop(lend(builder, weights)?.commit_from_memory(file)?);
     let optimised = scratch.read().map(Bytes::from);
     Ok(match stand_in {
         Some((_, stand_ins)) => optimised.and_then(|file| stand_ins.restore(file)).map(Bytes::from),
@@ -145,7 +148,12 @@ mod tests {
     use crate::{OrtRuntime, Program};
     use std::path::Path;
     use whyglass_graph::own::Mask;
-    use whyglass_graph::{Builder, CompileOptions, DerivedConstants, Runtime, Tensor, Written};
+    use whyglass_graph::{Builder, CompileOptions, DerivedConstants, Runtime, Tensor};
+
+    fn runtime() -> OrtRuntime {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../third_party/onnxruntime/libonnxruntime.so.1.32.0");
+        OrtRuntime::from_library(Path::new(path)).expect("ONNX Runtime is there: run `cargo xtask setup`")
+    }
 
     /// `x` halved by a convolution, whose weight the engine packs, and masked.
     fn graph() -> Graph {
@@ -165,8 +173,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_taken_out_of_a_session_is_made_fast_where_it_runs() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../third_party/onnxruntime/libonnxruntime.so.1.32.0");
-        let (runtime, weights) = (OrtRuntime::from_library(Path::new(path)).unwrap(), Weights::new());
+        let (runtime, weights) = (runtime(), Weights::new());
         let graph = graph();
         let holders = || graph.constants.values().map(Arc::strong_count).max();
         let apart = runtime.compile(&graph, CompileOptions { optimise: true, threads: 1 }).unwrap();
@@ -182,5 +189,21 @@ mod tests {
         for program in [&here, &apart] {
             assert_eq!(runtime.execute(program, &input).unwrap()[0].to_f32().unwrap()[..], wanted);
         }
+    }
+
+    /// Equal nodes are computed once by the engine. A mask that is shown to it as a product is equal neither to that product nor
+    /// to another mask: each is found again.
+    #[test]
+    fn a_mask_beside_a_product_of_the_same_is_taken_out_as_a_mask() {
+        let mut graph = Graph { opset: 17, ..Default::default() };
+        graph.inputs = ["g", "x"].map(|name| graph.add_value(name, Some(vec![1, 16, 4, 4]))).to_vec();
+        let (g, x, derived) = (graph.inputs[0], graph.inputs[1], DerivedConstants::default());
+        let mut b = Builder::new(graph, &derived);
+        let mut made = vec![b.mul(g, x).unwrap()];
+        made.extend([0.0, 0.5].map(|lower| b.mask(g, x, Mask { lower, upper: 6.0 }).unwrap()));
+        let outputs = made.into_iter().map(|value| b.unary("Neg", value).unwrap()).collect();
+        let graph = Graph { outputs, ..b.finish() };
+        let written = write(&graph).unwrap();
+        assert!(optimise(&runtime().environment, &[], &graph, &written).unwrap().is_some());
     }
 }

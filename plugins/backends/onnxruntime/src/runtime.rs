@@ -59,7 +59,7 @@ pub enum OrtError {
 /// ONNX Runtime in this process. Clones are the same runtime, and share weights.
 #[derive(Clone)]
 pub struct OrtRuntime {
-    environment: Environment,
+    pub(crate) environment: Environment,
     weights: Arc<Weights>,
     cores: usize,
 }

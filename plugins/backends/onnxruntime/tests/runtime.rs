@@ -266,7 +266,8 @@ fn a_mask_is_the_same_in_the_layout_of_the_engine_and_outside_of_it() {
     }
 }
 
-/// Equal nodes are computed once by the engine, and a mask that is shown to it as a product is not equal to the product.
+/// Equal nodes are computed once by the engine, and a mask that is shown to it as a product is not equal to the product. One mask
+/// only: of two that became one the file would not be used, and the answer be right for another reason.
 #[test]
 fn a_mask_is_not_taken_for_a_product_of_the_same() {
     let runtime = runtime();
@@ -276,16 +277,15 @@ fn a_mask_is_not_taken_for_a_product_of_the_same() {
         graph.inputs = ["g", "x"].map(|name| graph.add_value(name, Some(shape.to_vec()))).to_vec();
         let (g, x, derived) = (graph.inputs[0], graph.inputs[1], DerivedConstants::default());
         let mut b = Builder::new(graph, &derived);
-        let mask = |b: &mut Builder<'_>, lower| b.mask(g, x, Mask { lower, upper: 6.0 }).unwrap();
-        let mut made = Vec::new();
-        if !mask_first {
-            made.push(b.mul(g, x).unwrap());
-        }
-        made.extend([mask(&mut b, 0.0), mask(&mut b, 0.5), mask(&mut b, 0.5)]);
-        if mask_first {
-            made.push(b.mul(g, x).unwrap());
-        }
-        let outputs = made.into_iter().map(|value| b.unary("Neg", value).unwrap()).collect();
+        let mask = Mask { lower: 0.0, upper: 0.5 };
+        let (masked, product) = if mask_first {
+            let masked = b.mask(g, x, mask).unwrap();
+            (masked, b.mul(g, x).unwrap())
+        } else {
+            let product = b.mul(g, x).unwrap();
+            (b.mask(g, x, mask).unwrap(), product)
+        };
+        let outputs = [masked, product].map(|value| b.unary("Neg", value).unwrap()).to_vec();
         let graph = Graph { outputs, ..b.finish() };
         let inputs = [eighths(&shape, 3), eighths(&shape, 8)];
         let reference = ReferenceRuntime.compile(&graph, ONCE).unwrap();

@@ -110,9 +110,9 @@ fn integrate(
     for steps in path.chunks(rows) {
         // A row without a step repeats what it held: it is computed and not used.
         let pictures = &mut pictures[..batch::last_gradient_rows(rows, steps.len()) * len];
-        let rows = pictures.par_chunks_exact_mut(len).zip(steps);
+        let each = pictures.par_chunks_exact_mut(len).zip(steps);
         pool.install(|| {
-            rows.for_each(|(row, step)| {
+            each.for_each(|(row, step)| {
                 let pixels = row.iter_mut().zip(baseline).zip(way);
                 // Rounded as the references round: a unit on the bound of a rectifier then falls on the same side.
                 pixels.for_each(|((pixel, from), way)| *pixel = from + step.at as f32 * way);

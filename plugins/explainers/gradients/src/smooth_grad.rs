@@ -198,9 +198,9 @@ impl Explainer for SmoothGrad {
                 // A row without a sample repeats what it held: it is computed and not used.
                 let asked = batch::last_gradient_rows(rows, batch);
                 let pictures = &mut pictures[..asked * len];
-                let rows = pictures.par_chunks_exact_mut(len).take(batch).enumerate();
+                let each = pictures.par_chunks_exact_mut(len).take(batch).enumerate();
                 pool.install(|| {
-                    rows.for_each(|(n, row)| {
+                    each.for_each(|(n, row)| {
                         sample(image.data(), deviation, request.seed, (first + n) as u64, row);
                     });
                 });
