@@ -111,4 +111,4 @@ pub use runtime::{CompileOptions, Runtime};
 pub use specialise::specialise;
 pub use tensor::{Dtype, Tensor};
 pub use tokens::TokenGrid;
-pub use write::{Written, weights_in, write, write_whole};
+pub use write::{Written, declaration, take_weights, write, write_whole};

@@ -9,7 +9,6 @@ use crate::proto::{
     StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use crate::{Attribute, Dtype, Error, Graph, Node, Tensor, ValueId};
-use bytes::Bytes;
 use prost::Message as _;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -48,20 +47,21 @@ pub fn write_whole(graph: &Graph) -> Result<Vec<u8>, Error> {
     Ok(encode(graph, usize::MAX)?.bytes)
 }
 
-/// The large floating-point constants in the ONNX file `bytes`, which may have come from an engine, by their names.
+/// Takes the large floating-point constants out of `graph`, which may have come from an engine, and declares them as data of
+/// `file`. They share memory with the bytes that it was decoded from.
 ///
 /// # Errors
-/// If the bytes are no ONNX file.
-pub fn weights_in(bytes: Bytes) -> Result<Vec<(String, Tensor)>, Error> {
-    let model = ModelProto::decode(bytes).map_err(|error| Error::malformed(format!("no ONNX file: {error}")))?;
+/// If one does not have the bytes of its shape.
+pub fn take_weights(graph: &mut GraphProto, file: &str) -> Result<Vec<(String, Tensor)>, Error> {
     let mut weights = Vec::new();
-    for constant in model.graph.into_iter().flat_map(|graph| graph.initializer) {
+    for constant in &mut graph.initializer {
         let dtype = Dtype::from_code(constant.data_type).filter(|dtype| is_floating(*dtype));
-        let (Some(dtype), Some(data)) = (dtype, constant.raw_data) else { continue };
+        let (Some(dtype), Some(data)) = (dtype, &constant.raw_data) else { continue };
         if data.len() >= BY_REFERENCE {
             let wrong = || Error::malformed(format!("{:?} does not have the bytes of its shape", constant.name));
-            let tensor = Tensor::checked(dtype, constant.dims, data).ok_or_else(wrong)?;
-            weights.push((constant.name, tensor));
+            let tensor = Tensor::checked(dtype, constant.dims.clone(), data.clone()).ok_or_else(wrong)?;
+            *constant = declaration(&constant.name, &tensor, file);
+            weights.push((constant.name.clone(), tensor));
         }
     }
     Ok(weights)
@@ -78,7 +78,7 @@ fn encode(graph: &Graph, threshold: usize) -> Result<Written, Error> {
     for (&id, tensor) in graph.constants.iter().filter(|(id, _)| used.contains(id)) {
         let name = graph.value(id).name.clone();
         if is_floating(tensor.dtype()) && tensor.bytes().len() >= threshold {
-            initializer.push(declaration(&name, tensor));
+            initializer.push(declaration(&name, tensor, NOWHERE));
             by_reference.push((name, Arc::clone(tensor)));
         } else {
             initializer.push(inline(&name, tensor));
@@ -193,7 +193,9 @@ fn inline(name: &str, tensor: &Tensor) -> TensorProto {
     }
 }
 
-fn declaration(name: &str, tensor: &Tensor) -> TensorProto {
+/// An initialiser called `name` whose data is in `file`.
+#[must_use]
+pub fn declaration(name: &str, tensor: &Tensor, file: &str) -> TensorProto {
     let entry = |key: &str, value: String| StringStringEntryProto { key: key.to_owned(), value };
     TensorProto {
         name: name.to_owned(),
@@ -201,7 +203,7 @@ fn declaration(name: &str, tensor: &Tensor) -> TensorProto {
         data_type: tensor.dtype() as i32,
         data_location: EXTERNAL,
         external_data: vec![
-            entry("location", NOWHERE.into()),
+            entry("location", file.into()),
             entry("offset", "0".into()),
             entry("length", tensor.bytes().len().to_string()),
         ],

@@ -8,10 +8,13 @@ mod backend;
 mod error;
 mod library;
 mod mask;
+mod operators;
 mod optimised;
 mod runtime;
 mod value;
 mod weights;
+#[cfg(target_arch = "x86_64")]
+mod winograd;
 
 pub use backend::OnnxRuntime;
 pub use runtime::{OrtError, OrtRuntime, Program};

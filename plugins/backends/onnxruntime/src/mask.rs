@@ -1,49 +1,16 @@
 //! The engine's kernel for [`whyglass::Mask`](whyglass_graph::own): one pass over memory, in whatever layout its two inputs
 //! have in common.
 
-use crate::runtime::{OrtError, engine, passing};
-use ort::environment::Environment;
+use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::operator::ShapeInferenceContext;
-use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorDomain, OperatorInput, OperatorOutput};
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{TensorElementType, TensorValueType, ValueType};
 use parking_lot::Mutex;
 use whyglass_graph::own::{self, Mask};
-use whyglass_graph::{Builder, DerivedConstants, Graph, write};
 
 /// Numbers that a thread takes at once: with what they are made of they fit into a processor's first cache.
 const CHUNK: usize = 8192;
 
-/// Adds the operators of our own to a session over `graph`, if it has any.
-///
-/// # Errors
-/// If the engine refuses them.
-pub(crate) fn with_operators(builder: SessionBuilder, graph: &Graph) -> Result<SessionBuilder, OrtError> {
-    if !graph.domains.contains_key(own::DOMAIN) {
-        return Ok(builder);
-    }
-    let domain = OperatorDomain::new(own::DOMAIN)?.add(MaskOperator)?;
-    builder.with_operators(domain).map_err(engine)
-}
-
-/// Makes the domain known to the engine, by a session that is thrown away. The engine keeps a table of domains for the whole
-/// process, and two sessions that are the first to name one, at the same time, get into each other's way.
-///
-/// # Errors
-/// If the engine refuses it.
-pub(crate) fn register(environment: &Environment) -> Result<(), OrtError> {
-    let mut graph = Graph { opset: 17, ..Graph::default() };
-    graph.inputs = ["g", "x"].map(|name| graph.add_value(name, Some(vec![1]))).to_vec();
-    let (g, x, derived) = (graph.inputs[0], graph.inputs[1], DerivedConstants::default());
-    let mut builder = Builder::new(graph, &derived);
-    let masked = builder.mask(g, x, Mask { lower: 0.0, upper: f32::INFINITY })?;
-    let graph = Graph { outputs: vec![masked], ..builder.finish() };
-    let mut builder = with_operators(passing(environment, GraphOptimizationLevel::Disable)?, &graph)?;
-    builder.commit_from_memory(&write(&graph)?.bytes)?;
-    Ok(())
-}
-
-struct MaskOperator;
+pub(crate) struct MaskOperator;
 
 impl Operator for MaskOperator {
     type Kernel<'attr> = MaskKernel;
@@ -79,7 +46,7 @@ impl Operator for MaskOperator {
 }
 
 /// It must never have anything that changes: one session runs in several threads at once, each of which gets it as `&mut`.
-struct MaskKernel(Mask);
+pub(crate) struct MaskKernel(Mask);
 
 impl Kernel for MaskKernel {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {

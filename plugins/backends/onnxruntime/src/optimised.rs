@@ -3,8 +3,8 @@
 //!
 //! Every session packs weights anew, for itself. A network whose picture is swept by two hundred kinds of windows has two
 //! hundred sessions, and a VGG-16 took six gigabytes. So a first session only optimises; what it has made goes, with equal
-//! weights lent from one place, into the session that runs. Bit for bit the answers are the same. Decided in ADR 10. Where
-//! the first was shown products in place of masks, the masks are put back on the way (ADR 11).
+//! weights lent from one place, into the session that runs. Decided in ADR 10. On the way kernels of our own are put in: masks, where
+//! the first was shown products in their place (ADR 11), and convolutions of 3×3 (ADR 12).
 
 use crate::runtime::{OrtError, engine, lend, passing};
 use crate::weights::{Weight, Weights};
@@ -12,12 +12,19 @@ use bytes::Bytes;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use prost::Message as _;
 use std::sync::Arc;
 use whyglass_graph::own::stand_in;
-use whyglass_graph::{Graph, Written, write};
+use whyglass_graph::proto::ModelProto;
+use whyglass_graph::{Graph, Written, take_weights, write};
 
 /// A file of ONNX may not be larger.
 const LARGEST: usize = i32::MAX as usize;
+
+/// A file that the engine finds, and does not open: it looks whether there is one before it sees that it has been given the weight.
+const NOWHERE: [&str; 2] = ["/dev", "null"];
+/// Where the engine looks for the files of weights.
+const FOLDER: &str = "session.model_external_initializers_file_folder_path";
 
 /// Whether this system has files in memory.
 pub(crate) const IS_TAKEN_OUT: bool = cfg!(target_os = "linux");
@@ -33,6 +40,7 @@ pub(crate) fn session(
     environment: &Environment,
     shared: &Weights,
     builder: impl Fn() -> Result<SessionBuilder, OrtError>,
+    threads: usize,
     graph: &Graph,
 ) -> Result<Reading, OrtError> {
     let written = write(graph)?;
@@ -41,7 +49,7 @@ pub(crate) fn session(
     // What cannot be written out and read again is optimised where it runs. So is what the engine refuses: then it says why.
     if size <= LARGEST
         && let Ok(Some(model)) = optimise(environment, &given, graph, &written)
-        && let Ok(reading) = packed_once(shared, builder()?, &given, &model)
+        && let Ok(reading) = packed_once(shared, builder()?, &given, model, threads)
     {
         return Ok(reading);
     }
@@ -55,36 +63,56 @@ fn where_it_runs(builder: SessionBuilder, given: Vec<(String, Arc<Weight>)>, fil
     Ok((session, given.into_iter().map(|(_, weight)| weight).collect()))
 }
 
-/// A session over `model`, which has been optimised, with weights that are shared.
+/// A session of so many `threads` over `model`, which has been optimised, with weights that are shared.
 fn packed_once(
     shared: &Weights,
     builder: SessionBuilder,
     given: &[(String, Arc<Weight>)],
-    model: &Bytes,
+    mut model: ModelProto,
+    threads: usize,
 ) -> Result<Reading, OrtError> {
     let mut builder = builder.with_optimization_level(GraphOptimizationLevel::Disable).map_err(engine)?;
     builder = builder.with_prepacked_weights(&shared.packed()).map_err(engine)?;
-    let mut weights = Vec::new();
-    for (name, tensor) in whyglass_graph::weights_in(model.clone())? {
+    builder = builder.with_config_entry(FOLDER, NOWHERE[0]).map_err(engine)?;
+    let mut weights = fewer_multiplications(shared, &mut model, threads)?;
+    let graph = model.graph.get_or_insert_default();
+    for (name, tensor) in take_weights(graph, NOWHERE[1])? {
         // The engine may have left it as it was, or made another of it under the same name.
         let weight = match given.iter().find(|(given, weight)| *given == name && weight.is(&tensor)) {
             Some((_, weight)) => Arc::clone(weight),
             None => shared.intern(&tensor)?,
         };
-        // In place of the one in the file: this way of handing it over is the one that does not copy.
-        builder = builder.with_initializer(&name, Arc::clone(weight.lent().value())).map_err(engine)?;
-        weights.push(weight);
+        weights.push((name, weight));
     }
-    Ok((builder.commit_from_memory(model)?, weights))
+    for (name, weight) in &weights {
+        // This way of handing it over is the one that does not copy.
+        builder = builder.with_initializer(name, Arc::clone(weight.lent().value())).map_err(engine)?;
+    }
+    let session = builder.commit_from_memory(&model.encode_to_vec())?;
+    Ok((session, weights.into_iter().map(|(_, weight)| weight).collect()))
 }
 
-/// What the engine makes of `graph`, which is `written`, as an ONNX file. `None` where the system has no files in memory, and if a mask got lost.
-fn optimise(
+/// Puts convolutions of `model` into the hands of our own kernel, if there is one for this kind of processor. The weights that it
+/// reads, by their names.
+fn fewer_multiplications(
+    shared: &Weights,
+    model: &mut ModelProto,
+    threads: usize,
+) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
+    #[cfg(target_arch = "x86_64")]
+    if crate::winograd::runs_here() {
+        return crate::winograd::replace(shared, model, threads, NOWHERE[1]);
+    }
+    Ok(Vec::new())
+}
+
+/// What the engine makes of `graph`, which is `written`. `None` where the system has no files in memory, and if a mask got lost.
+pub(crate) fn optimise(
     environment: &Environment,
     weights: &[(String, Arc<Weight>)],
     graph: &Graph,
     written: &Written,
-) -> Result<Option<Bytes>, OrtError> {
+) -> Result<Option<ModelProto>, OrtError> {
     let Some(scratch) = Scratch::new() else { return Ok(None) };
     let stand_in = stand_in(graph);
     let shown = stand_in.as_ref().map(|(shown, _)| write(shown)).transpose()?;
@@ -92,11 +120,9 @@ fn optimise(
     let builder = passing(environment, GraphOptimizationLevel::All)?;
     let builder = builder.with_optimized_model_path(scratch.path()).map_err(engine)?;
     drop(lend(builder, weights)?.commit_from_memory(file)?);
-    let optimised = scratch.read().map(Bytes::from);
-    Ok(match stand_in {
-        Some((_, stand_ins)) => optimised.and_then(|file| stand_ins.restore(file)).map(Bytes::from),
-        None => optimised,
-    })
+    let Some(Ok(mut optimised)) = scratch.read().map(|file| ModelProto::decode(Bytes::from(file))) else { return Ok(None) };
+    let is_whole = stand_in.is_none_or(|(_, stand_ins)| stand_ins.restore(&mut optimised));
+    Ok(is_whole.then_some(optimised))
 }
 
 /// A file in memory that has a path while it is open.
@@ -182,7 +208,7 @@ mod tests {
         let given = weights.share_all(&by_reference).unwrap();
         drop(by_reference);
         let here =
-            Program::of(&graph, where_it_runs(runtime.builder(&graph, 1).unwrap(), given, &bytes).unwrap()).unwrap();
+            Program::of(&graph, where_it_runs(runtime.builder(1).unwrap(), given, &bytes).unwrap()).unwrap();
         assert_eq!(holders(), Some(2), "this one reads what it was given");
         let input = [Tensor::f32(&[1, 16, 4, 4], &(0..256).map(|index| (index % 5) as f32).collect::<Vec<_>>())];
         let wanted: Vec<f32> = (0..256).map(|index| [0.0, 0.0, 0.0, 1.5, 2.0][index % 5]).collect();

@@ -7,7 +7,7 @@
 
 use crate::arena;
 use crate::library;
-use crate::mask;
+use crate::operators::{self, with_operators};
 use crate::optimised::{self, Reading};
 use crate::value::{self, Lent};
 use crate::weights::{Weight, Weights};
@@ -95,13 +95,13 @@ impl OrtRuntime {
         Ok(Self { environment, weights: Arc::new(Weights::new()), cores: cores() })
     }
 
-    /// Begins a session over `graph` that is kept.
-    pub(crate) fn builder(&self, graph: &Graph, threads: usize) -> Result<SessionBuilder, OrtError> {
+    /// Begins a session that is kept.
+    pub(crate) fn builder(&self, threads: usize) -> Result<SessionBuilder, OrtError> {
         let mut builder = Session::builder(&self.environment)?.with_env_allocators().map_err(engine)?;
         builder = builder.with_independent_thread_pool().map_err(engine)?;
-        builder = builder.with_intra_threads(self.threads(threads)).map_err(engine)?;
+        builder = builder.with_intra_threads(threads).map_err(engine)?;
         builder = builder.with_config_entry(STOP_SPINNING, "1").map_err(engine)?;
-        mask::with_operators(builder, graph)
+        with_operators(builder)
     }
 }
 
@@ -126,7 +126,7 @@ fn load(path: &Path) -> Result<Environment, OrtError> {
         .build()?;
     environment.set_log_level(LogLevel::Fatal);
     arena::register(&environment)?;
-    mask::register(&environment)?;
+    operators::register(&environment)?;
     Ok(environment)
 }
 
@@ -173,12 +173,13 @@ impl Runtime for OrtRuntime {
 
     fn compile(&self, graph: &Graph, options: CompileOptions) -> Result<Program, OrtError> {
         let reading = if options.optimise {
-            optimised::session(&self.environment, &self.weights, || self.builder(graph, options.threads), graph)?
+            let threads = self.threads(options.threads);
+            optimised::session(&self.environment, &self.weights, || self.builder(threads), threads, graph)?
         } else {
             // Runs once: packed copies of the weights would only cost time and memory.
             let written = whyglass_graph::write(graph)?;
             let builder = passing(&self.environment, GraphOptimizationLevel::Disable)?;
-            let builder = mask::with_operators(builder, graph)?;
+            let builder = with_operators(builder)?;
             let weights = self.weights.share_all(&written.by_reference)?;
             let session = lend(builder, &weights)?.commit_from_memory(&written.bytes)?;
             (session, weights.into_iter().map(|(_, weight)| weight).collect())

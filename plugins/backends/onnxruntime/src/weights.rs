@@ -6,6 +6,8 @@ use crate::value::Lent;
 use bytes::Bytes;
 use ort::session::builder::PrepackedWeights;
 use parking_lot::Mutex;
+#[cfg(target_arch = "x86_64")]
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Weak};
@@ -21,6 +23,11 @@ pub(crate) struct Weight {
 impl Weight {
     pub(crate) fn lent(&self) -> &Lent {
         &self.lent
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn tensor(&self) -> &Tensor {
+        &self.tensor
     }
 
     /// In bytes.
@@ -42,6 +49,9 @@ impl Weight {
 pub(crate) struct Weights {
     by_address: Mutex<HashMap<usize, Weak<Weight>>>,
     by_bytes: Mutex<HashMap<u64, Weak<Weight>>>,
+    /// Those that were made of others, by what they were made of.
+    #[cfg(target_arch = "x86_64")]
+    made: Mutex<HashMap<[u8; 32], Weak<Weight>>>,
     hasher: RandomState,
     /// What the engine packs of them when a session is made, in the engine's own keeping, and how many sessions have been
     /// given it.
@@ -58,8 +68,14 @@ const LINE: usize = 64;
 impl Weights {
     /// None yet. The engine has been loaded.
     pub(crate) fn new() -> Self {
-        let (by_address, by_bytes) = (Mutex::default(), Mutex::default());
-        Self { by_address, by_bytes, hasher: RandomState::new(), packed: Mutex::new((PrepackedWeights::new(), 0)) }
+        Self {
+            by_address: Mutex::default(),
+            by_bytes: Mutex::default(),
+            #[cfg(target_arch = "x86_64")]
+            made: Mutex::default(),
+            hasher: RandomState::new(),
+            packed: Mutex::new((PrepackedWeights::new(), 0)),
+        }
     }
 
     /// For one more session.
@@ -116,6 +132,30 @@ impl Weights {
         let tensor = Arc::new(Tensor::new(tensor.dtype(), tensor.shape().to_vec(), at_a_line(tensor.bytes())));
         let weight = Arc::new(Weight { lent: Lent::new(&tensor)?, tensor });
         by_bytes.insert(hash, Arc::downgrade(&weight));
+        Ok(weight)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Weights {
+    /// The one weight that `make` makes of `source`, of which it makes the same whenever it is asked. What it was made of is not kept.
+    ///
+    /// # Errors
+    /// If the engine refuses what was made.
+    pub(crate) fn made(&self, source: &Tensor, make: impl FnOnce() -> Tensor) -> Result<Arc<Weight>, OrtError> {
+        let mut hash = Sha256::new();
+        source.shape().iter().for_each(|length| hash.update(length.to_le_bytes()));
+        hash.update(source.bytes());
+        let key = hash.finalize().into();
+        let mut made = self.made.lock();
+        if let Some(weight) = made.get(&key).and_then(Weak::upgrade) {
+            return Ok(weight);
+        }
+        made.retain(|_, weight| weight.strong_count() > 0);
+        let tensor = make();
+        let tensor = Arc::new(Tensor::new(tensor.dtype(), tensor.shape().to_vec(), at_a_line(tensor.bytes())));
+        let weight = Arc::new(Weight { lent: Lent::new(&tensor)?, tensor });
+        made.insert(key, Arc::downgrade(&weight));
         Ok(weight)
     }
 }

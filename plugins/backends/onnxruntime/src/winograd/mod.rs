@@ -1,0 +1,45 @@
+//! Convolutions of 3×3 with fewer multiplications: a kernel of our own in the place of the engine's, in its blocked layout.
+//!
+//! Where it stands in a file ([`replace`]), what the engine sees of it ([`operator`]), its filters ([`filter`]), and the
+//! arithmetic: how an image is cut into tiles ([`tiles`]), which are multiplied ([`multiply`]). Which convolutions there
+//! are, and what they are for, is not known here. Decided in ADR 12.
+//!
+//! Two by two outputs of a convolution of 3×3 are `Aᵀ[(GgGᵀ) ⊙ (BᵀdB)]A`, where `d` are the four by four inputs that they
+//! see and `g` is the filter: 16 multiplications instead of 36, and sums instead. With
+//!
+//! ```text
+//!      1  0 −1  0          1   0   0           1  1  1  0
+//! Bᵀ = 0  1  1  0     G =  ½   ½   ½      Aᵀ = 0  1 −1 −1
+//!      0 −1  1  0          ½  −½   ½
+//!      0  1  0 −1          0   0   1
+//! ```
+//!
+//! no number grows by more than a factor of four on the way, so that the answer is as precise as the engine's own. A number that
+//! is not finite may spread to the other outputs of its tile.
+//!
+//! Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks* (2016), F(2×2, 3×3); after Winograd, *Arithmetic
+//! Complexity of Computations* (1980).
+
+mod filter;
+mod lanes;
+mod multiply;
+mod operator;
+mod replace;
+mod tiles;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use operator::Winograd;
+pub(crate) use replace::replace;
+
+/// The operator's name, in the domain of our own.
+const NAME: &str = "Winograd";
+
+/// Products that make up a tile: four by four.
+const PRODUCTS: usize = 16;
+
+/// Whether this processor has what the kernel is written for. It then also is what the engine's blocks of channels are
+/// made for: they hold [`lanes::LANES`].
+pub(crate) fn runs_here() -> bool {
+    std::arch::is_x86_feature_detected!("avx512f")
+}

@@ -1,0 +1,50 @@
+//! The multiplications: of one product of the tiles, all inputs by all outputs.
+
+use super::filter::PANEL;
+use super::lanes::{Block, LANES, Lanes, load};
+use std::arch::x86_64::{_mm512_fmadd_ps, _mm512_set1_ps, _mm512_setzero_ps};
+
+/// Tiles that are multiplied at once: with a panel of outputs each they fill the processor's registers.
+pub(super) const GROUP: usize = 14;
+
+/// `sums = filters · tiles` for a group of up to [`GROUP`] tiles and one panel of one or two blocks of outputs.
+///
+/// `tiles` are by block of inputs, tile; `filters` by input, block of outputs; `sums` by tile, block of outputs.
+#[target_feature(enable = "avx512f")]
+pub(super) fn multiply(tiles: &[Lanes], filters: &[Block], group: usize, sums: &mut [Lanes]) {
+    let panel = sums.len() / group;
+    macro_rules! sizes {
+        ($($group:literal)*) => {
+            match (group, panel) {
+                $(($group, PANEL) => block::<$group, PANEL>(tiles, filters, sums),
+                ($group, _) => block::<$group, 1>(tiles, filters, sums),)*
+                _ => unreachable!("a group has up to {GROUP} tiles"),
+            }
+        };
+    }
+    sizes!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+}
+
+#[target_feature(enable = "avx512f")]
+fn block<const GROUP: usize, const PANEL: usize>(tiles: &[Lanes], filters: &[Block], sums: &mut [Lanes]) {
+    let mut totals = [[_mm512_setzero_ps(); PANEL]; GROUP];
+    for (tiles, filters) in tiles.chunks_exact(GROUP).zip(filters.chunks_exact(LANES * PANEL)) {
+        for (lane, filters) in filters.chunks_exact(PANEL).enumerate() {
+            let mut filter = [_mm512_setzero_ps(); PANEL];
+            for (filter, block) in filter.iter_mut().zip(filters) {
+                *filter = load(block);
+            }
+            for (totals, tile) in totals.iter_mut().zip(tiles) {
+                let number = _mm512_set1_ps(tile.0[lane]);
+                for (total, filter) in totals.iter_mut().zip(filter) {
+                    *total = _mm512_fmadd_ps(number, filter, *total);
+                }
+            }
+        }
+    }
+    for (sums, totals) in sums.chunks_exact_mut(PANEL).zip(totals) {
+        for (sum, total) in sums.iter_mut().zip(totals) {
+            super::lanes::store(&mut sum.0, total);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Convolutions in the hands of the kernel beside the engine as it is, on numbers that both compute exactly: filters are
+//! multiples of four, which are quartered on the way, and no sum needs more than 24 bits.
+
+use super::{NAME, replace, runs_here};
+use crate::OrtRuntime;
+use crate::optimised::optimise;
+use crate::weights::Weights;
+use std::path::Path;
+use whyglass_graph::builder::Window;
+use whyglass_graph::proto::NodeProto;
+use whyglass_graph::{Builder, CompileOptions, DerivedConstants, Graph, Runtime, Tensor, write};
+
+fn runtime() -> OrtRuntime {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../third_party/onnxruntime/libonnxruntime.so.1.32.0");
+    OrtRuntime::from_library(Path::new(path)).expect("ONNX Runtime is there: run `cargo xtask setup`")
+}
+
+/// What stands after the convolution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Then {
+    Nothing,
+    Relu,
+    Clip,
+    /// The sum with another feature map, which nobody else needs or somebody does, and a rectifier.
+    Residual { kept: bool },
+}
+
+/// A convolution of 3×3 that the engine keeps in its blocked layout, and the nature of what is around it.
+#[derive(Clone, Debug)]
+struct Case {
+    images: i64,
+    inputs: i64,
+    outputs: i64,
+    size: [i64; 2],
+    /// Above, left, below, right.
+    pads: [i64; 4],
+    bias: bool,
+    then: Then,
+    threads: usize,
+}
+
+const PLAIN: Case = Case {
+    images: 1,
+    inputs: 32,
+    outputs: 32,
+    size: [6, 6],
+    pads: [1; 4],
+    bias: true,
+    then: Then::Relu,
+    threads: 2,
+};
+
+fn numbers(count: i64, among: i64, step: f32) -> Vec<f32> {
+    (0..count).map(|index| ((index * 7919 + index / 5) % among - among / 2) as f32 * step).collect()
+}
+
+impl Case {
+    fn graph(&self) -> Graph {
+        let mut graph = Graph { opset: 17, ..Default::default() };
+        graph.inputs = vec![graph.add_value("x", Some(vec![self.images, self.inputs, self.size[0], self.size[1]]))];
+        let (x, derived) = (graph.inputs[0], DerivedConstants::default());
+        let mut b = Builder::new(graph, &derived);
+        // In front of it one of 1×1, so that it is given blocks.
+        let mix = b.floats(&[self.inputs, self.inputs, 1, 1], &numbers(self.inputs * self.inputs, 3, 1.0));
+        let x = b.conv(x, mix, &Window::dense(&[1, 1]), 1).unwrap();
+        let filters = b.floats(&[self.outputs, self.inputs, 3, 3], &numbers(self.outputs * self.inputs * 9, 5, 4.0));
+        let [top, left, bottom, right] = self.pads;
+        let window = Window { before: vec![top, left], after: vec![bottom, right], ..Window::dense(&[3, 3]) };
+        let convolved = if self.bias {
+            let bias = b.floats(&[self.outputs], &numbers(self.outputs, 11, 1.0));
+            b.conv_with_bias(x, filters, bias, &window, 1).unwrap()
+        } else {
+            b.conv(x, filters, &window, 1).unwrap()
+        };
+        let shape = b.shape(convolved).unwrap();
+        let mut outputs = vec![match self.then {
+            Then::Nothing => convolved,
+            Then::Relu => b.unary("Relu", convolved).unwrap(),
+            Then::Clip => {
+                let (lower, upper) = (b.scalar(-50.0), b.scalar(100.0));
+                b.node("Clip", &[convolved, lower, upper], [], shape)
+            }
+            Then::Residual { kept } => {
+                let mix = b.floats(&[self.outputs, self.inputs, 1, 1], &numbers(self.outputs * self.inputs, 5, 1.0));
+                let other = b.conv(x, mix, &Window::dense(&[1, 1]), 1).unwrap();
+                let sum = b.add(convolved, other).unwrap();
+                let rectified = b.unary("Relu", sum).unwrap();
+                if kept { b.add(rectified, other).unwrap() } else { rectified }
+            }
+        }];
+        // Behind it another, so that it is asked for blocks.
+        let mix = b.floats(&[16, self.outputs, 1, 1], &numbers(self.outputs * 16, 3, 1.0));
+        outputs[0] = b.conv(outputs[0], mix, &Window::dense(&[1, 1]), 1).unwrap();
+        Graph { outputs, ..b.finish() }
+    }
+
+    /// The nodes of its file with the kernel.
+    fn nodes(&self, runtime: &OrtRuntime) -> Vec<NodeProto> {
+        let (graph, weights) = (self.graph(), Weights::new());
+        let written = write(&graph).unwrap();
+        let given = weights.share_all(&written.by_reference).unwrap();
+        let mut model = optimise(&runtime.environment, &given, &graph, &written).unwrap().unwrap();
+        if runs_here() {
+            replace(&weights, &mut model, self.threads, "nowhere").unwrap();
+        }
+        model.graph.unwrap().node
+    }
+
+    fn check(&self, runtime: &OrtRuntime) {
+        let winograd = self.nodes(runtime).into_iter().filter(|node| node.op_type == NAME).count();
+        assert_eq!(winograd, usize::from(runs_here()), "{self:?}");
+        let graph = self.graph();
+        let [fast, plain] = [(true, self.threads), (false, 1)]
+            .map(|(optimise, threads)| runtime.compile(&graph, CompileOptions { optimise, threads }).unwrap());
+        let shape = graph.value(graph.inputs[0]).shape.clone().unwrap();
+        let input = [Tensor::f32(&shape, &numbers(shape.iter().product(), 7, 1.0))];
+        // Twice: what the first has left in memory must not matter.
+        let found = [&fast, &fast, &plain].map(|program| runtime.execute(program, &input).unwrap().remove(0));
+        assert_eq!(found[0].shape(), found[2].shape(), "{self:?}");
+        assert!(found[0] == found[2] && found[1] == found[2], "{self:?}");
+    }
+}
+
+#[test]
+fn a_convolution_by_tiles_is_the_convolution() {
+    let runtime = runtime();
+    for then in [Then::Nothing, Then::Relu, Then::Clip, Then::Residual { kept: true }, Then::Residual { kept: false }] {
+        for bias in [false, true] {
+            Case { then, bias, ..PLAIN }.check(&runtime);
+        }
+    }
+}
+
+#[test]
+fn tiles_at_the_edges_see_zeros_and_leave_out_what_is_outside() {
+    let runtime = runtime();
+    for size in [[3, 3], [4, 7], [5, 4], [9, 10]] {
+        for pads in [[0; 4], [1; 4], [0, 1, 2, 0], [2, 0, 1, 3]] {
+            Case { size, pads, ..PLAIN }.check(&runtime);
+        }
+    }
+}
+
+/// 1 to 30 tiles of an image, in groups of up to 14, an odd number of blocks, and more threads than there is to divide.
+#[test]
+fn every_division_of_the_work_gives_the_same() {
+    let runtime = runtime();
+    for tiles in 1..=30 {
+        Case { size: [2, 2 * tiles], ..PLAIN }.check(&runtime);
+    }
+    for (images, outputs, threads) in [(3, 48, 1), (5, 48, 3), (1, 80, 4), (9, 32, 8), (1, 32, 8)] {
+        Case { images, inputs: 48, outputs, threads, size: [7, 7], ..PLAIN }.check(&runtime);
+    }
+}
+
+#[test]
+fn what_the_kernel_cannot_do_is_left_alone() {
+    let runtime = runtime();
+    assert!(PLAIN.nodes(&runtime).iter().any(|node| node.op_type == NAME) || !runs_here());
+    for narrow in [Case { inputs: 16, ..PLAIN }, Case { outputs: 16, ..PLAIN }] {
+        assert!(narrow.nodes(&runtime).iter().all(|node| node.op_type != NAME));
+    }
+}

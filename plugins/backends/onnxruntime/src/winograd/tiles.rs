@@ -1,0 +1,294 @@
+//! One convolution: cut into tiles, which are transformed, multiplied, and transformed back.
+//!
+//! A task is some tiles by some of the outputs. Tasks share nothing but what they read, and write to places of their own.
+
+use super::PRODUCTS;
+use super::filter::PANEL;
+use super::lanes::{Block, LANES, Lanes, load, store};
+use super::multiply::{GROUP, multiply};
+use std::arch::x86_64::{__m512, _mm512_add_ps, _mm512_max_ps, _mm512_min_ps};
+use std::arch::x86_64::{_mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps};
+use std::array;
+use std::ops::Range;
+
+/// Tiles of a task, at most. What they are transformed into stays within a processor's second cache.
+const MOST: usize = 2 * GROUP;
+
+/// What is convolved, in blocks of channels, and cells.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) images: usize,
+    /// Blocks of channels.
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+    /// Cells of the input.
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    /// Rows of zeros above and columns of zeros left of it.
+    pub(super) top: usize,
+    pub(super) left: usize,
+    /// Cells of the output.
+    pub(super) rows_out: usize,
+    pub(super) columns_out: usize,
+}
+
+impl Shape {
+    fn tiles_across(&self) -> usize {
+        self.columns_out.div_ceil(2)
+    }
+
+    fn tiles_of_an_image(&self) -> usize {
+        self.rows_out.div_ceil(2) * self.tiles_across()
+    }
+
+    /// In blocks.
+    pub(super) fn input(&self) -> usize {
+        self.images * self.inputs * self.rows * self.columns
+    }
+
+    /// In blocks.
+    pub(super) fn output(&self) -> usize {
+        self.images * self.outputs * self.rows_out * self.columns_out
+    }
+}
+
+/// How a convolution is divided: by tiles, or by outputs where there are few tiles, so that the filters are read once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Division {
+    tiles: usize,
+    chunks: usize,
+    panels: usize,
+    parts: usize,
+}
+
+impl Division {
+    /// For so many threads.
+    pub(super) fn new(shape: &Shape, threads: usize) -> Self {
+        let (tiles, panels) = (shape.images * shape.tiles_of_an_image(), shape.outputs.div_ceil(PANEL));
+        let (chunks, parts) = match tiles {
+            0 => (0, 0),
+            // All threads have as much to do.
+            tiles if tiles > MOST => (tiles.div_ceil(MOST).next_multiple_of(threads).min(tiles), 1),
+            _ => (1, threads.min(panels)),
+        };
+        Self { tiles, chunks, panels, parts }
+    }
+
+    pub(super) fn tasks(&self) -> usize {
+        self.chunks * self.parts
+    }
+
+    /// The tiles, and the panels, of a task.
+    fn of(&self, task: usize) -> (Range<usize>, Range<usize>) {
+        let (chunk, part) = (task / self.parts, task % self.parts);
+        let share = |all: usize, index: usize, of: usize| all * index / of..all * (index + 1) / of;
+        (share(self.tiles, chunk, self.chunks), share(self.panels, part, self.parts))
+    }
+}
+
+/// Where outputs go, and what is added to them, which may lie in the same place.
+pub(super) struct Places {
+    output: *mut Block,
+    sum: Option<*const Block>,
+    len: usize,
+}
+
+// SAFETY: each block is read and written by one task only.
+unsafe impl Sync for Places {}
+
+impl Places {
+    /// # Safety
+    /// Both are `len` blocks that are alive as long as this is, and that nobody else changes. No two threads may use the same
+    /// index.
+    pub(super) unsafe fn new(output: *mut Block, sum: Option<*const Block>, len: usize) -> Self {
+        Self { output, sum, len }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn put(&self, index: usize, lanes: __m512, bounds: [__m512; 2]) {
+        assert!(index < self.len);
+        let lanes = match self.sum {
+            // SAFETY: within what `new` was promised.
+            Some(sum) => _mm512_add_ps(lanes, load(unsafe { &*sum.add(index) })),
+            None => lanes,
+        };
+        // In this order what is no number stays none.
+        let lanes = _mm512_min_ps(bounds[1], _mm512_max_ps(bounds[0], lanes));
+        // SAFETY: within what `new` was promised; what was read above is not looked at again.
+        store(unsafe { &mut *self.output.add(index) }, lanes);
+    }
+}
+
+/// A convolution of 3×3, of which everything is at hand.
+pub(super) struct Convolution<'a> {
+    pub(super) shape: Shape,
+    /// By image, block of channels, row, column.
+    pub(super) input: &'a [Block],
+    /// As [`super::filter::transform`] has them.
+    pub(super) filters: &'a [Block],
+    /// By block of outputs.
+    pub(super) bias: Option<&'a [Block]>,
+    /// What outputs are held within, once everything is added.
+    pub(super) lower: f32,
+    pub(super) upper: f32,
+    /// By image, block of outputs, row, column.
+    pub(super) places: Places,
+}
+
+/// What a task computes in.
+#[derive(Default)]
+pub(super) struct Scratch {
+    /// By product, group of tiles, block of inputs, tile.
+    tiles: Vec<Lanes>,
+    /// By product, panel, tile, block of outputs of the panel.
+    sums: Vec<Lanes>,
+}
+
+/// The tiles of a task in groups of about equal size.
+#[derive(Clone, Copy)]
+struct Groups {
+    count: usize,
+    size: usize,
+}
+
+impl Groups {
+    fn new(count: usize) -> Self {
+        Self { count, size: count.div_ceil(count.div_ceil(GROUP)) }
+    }
+
+    fn each(self) -> impl Iterator<Item = Range<usize>> {
+        (0..self.count).step_by(self.size).map(move |start| start..(start + self.size).min(self.count))
+    }
+}
+
+impl Convolution<'_> {
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn compute(&self, division: &Division, task: usize, scratch: &mut Scratch) {
+        let (tiles, panels) = division.of(task);
+        let groups = Groups::new(tiles.len());
+        let blocks = PANEL * panels.start..(PANEL * panels.end).min(self.shape.outputs);
+        let zero = Lanes([0.0; LANES]);
+        scratch.tiles.resize(PRODUCTS * groups.count * self.shape.inputs, zero);
+        scratch.sums.resize(PRODUCTS * groups.count * blocks.len(), zero);
+        self.take_apart(tiles.start, groups, &mut scratch.tiles);
+        self.multiply(groups, blocks.clone(), &scratch.tiles, &mut scratch.sums);
+        self.put_together(tiles.start, groups.count, blocks, &scratch.sums);
+    }
+
+    /// `BᵀdB` of the tiles from `first`.
+    #[target_feature(enable = "avx512f")]
+    fn take_apart(&self, first: usize, groups: Groups, tiles: &mut [Lanes]) {
+        let product = groups.count * self.shape.inputs;
+        for group in groups.each() {
+            for tile in group.clone() {
+                let (image, row, column) = self.place(first + tile);
+                for block in 0..self.shape.inputs {
+                    let seen = self.seen(image * self.shape.inputs + block, row, column);
+                    let rows = seen.map(|row| forward(row));
+                    let place = group.start * self.shape.inputs + block * group.len() + tile - group.start;
+                    for column in 0..4 {
+                        let numbers = forward(array::from_fn(|row| rows[row][column]));
+                        for (row, number) in numbers.into_iter().enumerate() {
+                            store(&mut tiles[(row * 4 + column) * product + place].0, number);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Each product by itself.
+    #[target_feature(enable = "avx512f")]
+    fn multiply(&self, groups: Groups, blocks: Range<usize>, tiles: &[Lanes], sums: &mut [Lanes]) {
+        let Shape { inputs, outputs, .. } = self.shape;
+        let channels = inputs * LANES;
+        let tiles = tiles.chunks_exact(groups.count * inputs);
+        let sums = sums.chunks_exact_mut(groups.count * blocks.len());
+        for ((tiles, sums), filters) in tiles.zip(sums).zip(self.filters.chunks_exact(channels * outputs)) {
+            for panel in blocks.clone().step_by(PANEL) {
+                let width = PANEL.min(outputs - panel);
+                let filters = &filters[panel * channels..(panel + width) * channels];
+                let sums = &mut sums[(panel - blocks.start) * groups.count..];
+                for group in groups.each() {
+                    let tiles = &tiles[group.start * inputs..group.end * inputs];
+                    multiply(tiles, filters, group.len(), &mut sums[group.start * width..group.end * width]);
+                }
+            }
+        }
+    }
+
+    /// `Aᵀ[…]A` of the tiles from `first`, with all that is done to an output.
+    #[target_feature(enable = "avx512f")]
+    fn put_together(&self, first: usize, count: usize, blocks: Range<usize>, sums: &[Lanes]) {
+        let Shape { outputs, rows_out, columns_out, .. } = self.shape;
+        let bounds = [self.lower, self.upper].map(|bound| _mm512_set1_ps(bound));
+        let product = count * blocks.len();
+        for tile in 0..count {
+            let (image, row, column) = self.place(first + tile);
+            for block in blocks.clone() {
+                let panel = block / PANEL * PANEL;
+                let width = PANEL.min(outputs - panel);
+                let place = (panel - blocks.start) * count + tile * width + block - panel;
+                let rows: [[__m512; 2]; 4] = array::from_fn(|row| {
+                    back(array::from_fn(|column| load(&sums[(row * 4 + column) * product + place].0)))
+                });
+                let bias = self.bias.map_or(_mm512_setzero_ps(), |bias| load(&bias[block]));
+                for right in 0..2.min(columns_out - column) {
+                    let numbers = back(rows.map(|row| row[right]));
+                    for (down, number) in numbers.into_iter().enumerate().take(rows_out - row) {
+                        let cell = ((image * outputs + block) * rows_out + row + down) * columns_out + column + right;
+                        self.places.put(cell, _mm512_add_ps(number, bias), bounds);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The image of a tile, and the row and column of its first output.
+    fn place(&self, tile: usize) -> (usize, usize, usize) {
+        let (across, all) = (self.shape.tiles_across(), self.shape.tiles_of_an_image());
+        let (image, tile) = (tile / all, tile % all);
+        (image, tile / across * 2, tile % across * 2)
+    }
+
+    /// What the tile whose first output is at `row` and `column` sees of a plane of the input.
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn seen(&self, plane: usize, row: usize, column: usize) -> [[__m512; 4]; 4] {
+        let Shape { rows, columns, top, left, .. } = self.shape;
+        let plane = &self.input[plane * rows * columns..][..rows * columns];
+        let inside = row >= top && row - top + 4 <= rows && column >= left && column - left + 4 <= columns;
+        let mut seen = [[_mm512_setzero_ps(); 4]; 4];
+        for (down, line) in seen.iter_mut().enumerate() {
+            if inside {
+                let cells = &plane[(row - top + down) * columns + column - left..][..4];
+                for (lanes, cell) in line.iter_mut().zip(cells) {
+                    *lanes = load(cell);
+                }
+                continue;
+            }
+            for (right, lanes) in line.iter_mut().enumerate() {
+                let (row, column) = ((row + down).wrapping_sub(top), (column + right).wrapping_sub(left));
+                if row < rows && column < columns {
+                    *lanes = load(&plane[row * columns + column]);
+                }
+            }
+        }
+        seen
+    }
+}
+
+/// `Bᵀd`.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn forward([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+    [_mm512_sub_ps(a, c), _mm512_add_ps(b, c), _mm512_sub_ps(c, b), _mm512_sub_ps(b, d)]
+}
+
+/// `Aᵀm`.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn back([a, b, c, d]: [__m512; 4]) -> [__m512; 2] {
+    [_mm512_add_ps(_mm512_add_ps(a, b), c), _mm512_sub_ps(_mm512_sub_ps(b, c), d)]
+}
