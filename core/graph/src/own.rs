@@ -17,6 +17,10 @@ pub const DOMAIN: &str = "whyglass";
 /// The operator's name.
 pub const MASK: &str = "Mask";
 
+/// The attribute of a depthwise convolution that does nothing but pick a phase of a feature map, every second row and column,
+/// say: `row·stride + column` of its first cell. A kernel that reads the phase by itself can go without what was picked.
+pub const PHASE: &str = "__phase";
+
 /// Bounds on a product. Attributes that an operator does not have may begin like this (onnx/checker.cc).
 const STOOD_FOR: [&str; 2] = ["__mask_lower", "__mask_upper"];
 

@@ -3,7 +3,7 @@
 //! is dropped with everything else that no output needs.
 
 use super::{Builder, Window};
-use crate::{Error, ValueId};
+use crate::{Error, ValueId, own};
 
 type Made = Result<ValueId, Error>;
 
@@ -73,7 +73,10 @@ impl Builder<'_> {
         let mut pick = vec![0.0; shape[1] as usize * taps];
         pick.iter_mut().skip(taps - 1).step_by(taps).for_each(|weight| *weight = 1.0);
         let weights = self.floats(&[shape[1], 1, window.kernel[0], window.kernel[1]], &pick);
-        self.conv(x, weights, &window, shape[1])
+        let picked = self.conv(x, weights, &window, shape[1])?;
+        let node = self.graph.nodes.last_mut().expect("a convolution has just been added");
+        node.attributes.insert(own::PHASE.into(), (index as i64).into());
+        Ok(picked)
     }
 
     /// `parts`, each of `shape` (after a reshape) or all zero, along `axis`; `None` if all are zero.

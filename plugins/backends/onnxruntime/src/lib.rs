@@ -5,6 +5,7 @@
 
 mod arena;
 mod backend;
+mod blocks;
 mod error;
 mod library;
 mod mask;

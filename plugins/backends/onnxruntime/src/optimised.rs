@@ -6,6 +6,7 @@
 //! weights lent from one place, into the session that runs. Decided in ADR 10. On the way kernels of our own are put in: masks, where
 //! the first was shown products in their place (ADR 11), and convolutions of 3×3 (ADR 12).
 
+use crate::mask::skip_picking;
 use crate::runtime::{OrtError, engine, lend, passing};
 use crate::weights::{Weight, Weights};
 use bytes::Bytes;
@@ -13,9 +14,10 @@ use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use prost::Message as _;
+use std::collections::HashSet;
 use std::sync::Arc;
 use whyglass_graph::own::stand_in;
-use whyglass_graph::proto::ModelProto;
+use whyglass_graph::proto::{GraphProto, ModelProto};
 use whyglass_graph::{Graph, Written, take_weights, write};
 
 /// A file of ONNX may not be larger.
@@ -64,7 +66,7 @@ fn where_it_runs(builder: SessionBuilder, given: Vec<(String, Arc<Weight>)>, fil
 }
 
 /// A session of so many `threads` over `model`, which has been optimised, with weights that are shared.
-fn packed_once(
+pub(crate) fn packed_once(
     shared: &Weights,
     builder: SessionBuilder,
     given: &[(String, Arc<Weight>)],
@@ -76,6 +78,8 @@ fn packed_once(
     builder = builder.with_config_entry(FOLDER, NOWHERE[0]).map_err(engine)?;
     let mut weights = fewer_multiplications(shared, &mut model, threads)?;
     let graph = model.graph.get_or_insert_default();
+    skip_picking(graph);
+    drop_unread(graph);
     for (name, tensor) in take_weights(graph, NOWHERE[1])? {
         // The engine may have left it as it was, or made another of it under the same name.
         let weight = match given.iter().find(|(given, weight)| *given == name && weight.is(&tensor)) {
@@ -100,10 +104,25 @@ fn fewer_multiplications(
     threads: usize,
 ) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
     #[cfg(target_arch = "x86_64")]
-    if crate::winograd::runs_here() {
+    if crate::blocks::are_known() {
         return crate::winograd::replace(shared, model, threads, NOWHERE[1]);
     }
     Ok(Vec::new())
+}
+
+/// Drops nodes and constants of which nobody needs anything.
+fn drop_unread(graph: &mut GraphProto) {
+    let mut read: HashSet<_> = graph.output.iter().map(|output| output.name.clone()).collect();
+    let mut kept = Vec::with_capacity(graph.node.len());
+    for node in std::mem::take(&mut graph.node).into_iter().rev() {
+        if node.output.iter().any(|output| read.contains(output)) {
+            read.extend(node.input.iter().cloned());
+            kept.push(node);
+        }
+    }
+    kept.reverse();
+    graph.node = kept;
+    graph.initializer.retain(|weight| read.contains(&weight.name));
 }
 
 /// What the engine makes of `graph`, which is `written`. `None` where the system has no files in memory, and if a mask got lost.
@@ -120,7 +139,9 @@ pub(crate) fn optimise(
     let builder = passing(environment, GraphOptimizationLevel::All)?;
     let builder = builder.with_optimized_model_path(scratch.path()).map_err(engine)?;
     drop(lend(builder, weights)?.commit_from_memory(file)?);
-    let Some(Ok(mut optimised)) = scratch.read().map(|file| ModelProto::decode(Bytes::from(file))) else { return Ok(None) };
+    let Some(Ok(mut optimised)) = scratch.read().map(|file| ModelProto::decode(Bytes::from(file))) else {
+        return Ok(None);
+    };
     let is_whole = stand_in.is_none_or(|(_, stand_ins)| stand_ins.restore(&mut optimised));
     Ok(is_whole.then_some(optimised))
 }
@@ -207,8 +228,7 @@ mod tests {
         let Written { bytes, by_reference } = write(&graph).unwrap();
         let given = weights.share_all(&by_reference).unwrap();
         drop(by_reference);
-        let here =
-            Program::of(&graph, where_it_runs(runtime.builder(1).unwrap(), given, &bytes).unwrap()).unwrap();
+        let here = Program::of(&graph, where_it_runs(runtime.builder(1).unwrap(), given, &bytes).unwrap()).unwrap();
         assert_eq!(holders(), Some(2), "this one reads what it was given");
         let input = [Tensor::f32(&[1, 16, 4, 4], &(0..256).map(|index| (index % 5) as f32).collect::<Vec<_>>())];
         let wanted: Vec<f32> = (0..256).map(|index| [0.0, 0.0, 0.0, 1.5, 2.0][index % 5]).collect();

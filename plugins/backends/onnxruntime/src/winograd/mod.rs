@@ -25,9 +25,9 @@ mod lanes;
 mod multiply;
 mod operator;
 mod replace;
-mod tiles;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 pub(crate) use operator::Winograd;
 pub(crate) use replace::replace;
@@ -37,9 +37,3 @@ const NAME: &str = "Winograd";
 
 /// Products that make up a tile: four by four.
 const PRODUCTS: usize = 16;
-
-/// Whether this processor has what the kernel is written for. It then also is what the engine's blocks of channels are
-/// made for: they hold [`lanes::LANES`].
-pub(crate) fn runs_here() -> bool {
-    std::arch::is_x86_feature_detected!("avx512f")
-}

@@ -4,8 +4,8 @@ use super::NAME;
 use super::PRODUCTS;
 use super::lanes::{Block, LANES};
 use super::tiles::{Convolution, Division, Places, Scratch, Shape};
-use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::operator::ShapeInferenceContext;
+use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::value::{TensorElementType, TensorValueType, ValueRef, ValueType};
 use parking_lot::Mutex;
 
@@ -27,7 +27,12 @@ impl Operator for Winograd {
     /// Feature maps, filters as transformed, and what is added: numbers by output, and feature maps.
     fn inputs(&self) -> impl IntoIterator<Item = OperatorInput> {
         let float = TensorElementType::Float32;
-        [OperatorInput::required(float), OperatorInput::required(float), OperatorInput::optional(float), OperatorInput::optional(float)]
+        [
+            OperatorInput::required(float),
+            OperatorInput::required(float),
+            OperatorInput::optional(float),
+            OperatorInput::optional(float),
+        ]
     }
 
     fn outputs(&self) -> impl IntoIterator<Item = OperatorOutput> {
@@ -54,7 +59,8 @@ impl Operator for Winograd {
             return Ok(());
         };
         let pads: Vec<i64> = context.attr("pads")?;
-        let (&[images, _, rows, columns], &[_, outputs, _], &[top, left, bottom, right]) = (&maps[..], &filters[..], &pads[..])
+        let (&[images, _, rows, columns], &[_, outputs, _], &[top, left, bottom, right]) =
+            (&maps[..], &filters[..], &pads[..])
         else {
             return Ok(());
         };
@@ -112,7 +118,7 @@ impl Kernel for WinogradKernel {
         let division = Division::new(&shape, self.threads);
         context.par_for(division.tasks(), 0, |task| {
             let mut scratch = SCRATCH.lock().pop().unwrap_or_default();
-            // SAFETY: such an operator is only put where `runs_here`.
+            // SAFETY: such an operator is only put where blocks are known, which takes AVX-512.
             unsafe { convolution.compute(&division, task, &mut scratch) };
             SCRATCH.lock().push(scratch);
         })

@@ -3,16 +3,15 @@
 use super::filter::transform;
 use super::lanes::LANES;
 use super::{NAME, PRODUCTS};
+use crate::blocks;
 use crate::runtime::OrtError;
 use crate::weights::{Weight, Weights};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use whyglass_graph::own::{DOMAIN, import};
 use whyglass_graph::proto::{AttributeProto, AttributeType, ModelProto, NodeProto, TensorProto};
 use whyglass_graph::{Dtype, Tensor, declaration};
 
-/// The engine's domain of operators in its blocked layout.
-const BLOCKED: &str = "com.microsoft.nchwc";
 /// With fewer channels than this on either side, transforming takes longer than is won.
 const FEWEST: i64 = 32;
 
@@ -47,8 +46,6 @@ pub(crate) fn replace(
     if filters.is_empty() {
         return Ok(Vec::new());
     }
-    let read: HashSet<_> = graph.node.iter().flat_map(|node| &node.input).collect();
-    graph.initializer.retain(|weight| read.contains(&weight.name));
     graph.initializer.extend(filters.iter().map(|(name, weight)| declaration(name, weight.tensor(), file)));
     import(model);
     Ok(filters.into_iter().collect())
@@ -58,7 +55,7 @@ pub(crate) fn replace(
 fn bounds_if_it_suits(node: &NodeProto) -> Option<[f32; 2]> {
     let ints = |name, wanted: &[i64]| attribute(node, name).is_none_or(|attribute| attribute.ints == wanted);
     let text = |name| attribute(node, name).map_or(&b""[..], |attribute| &attribute.s[..]);
-    let suits = node.domain == BLOCKED
+    let suits = node.domain == blocks::DOMAIN
         && node.op_type == "Conv"
         && matches!(node.input.len(), 2..=4)
         && attribute(node, "kernel_shape").is_some_and(|shape| shape.ints == [3, 3])
@@ -81,7 +78,8 @@ fn bounds_if_it_suits(node: &NodeProto) -> Option<[f32; 2]> {
 fn filters_if_they_suit(stored: &TensorProto) -> Option<Tensor> {
     let &[outputs, inputs, 3, 3] = &stored.dims[..] else { return None };
     let suits = |channels: i64| channels >= FEWEST && channels % LANES as i64 == 0;
-    let dtype = Dtype::from_code(stored.data_type).filter(|dtype| *dtype == Dtype::F32 && suits(outputs) && suits(inputs))?;
+    let dtype =
+        Dtype::from_code(stored.data_type).filter(|dtype| *dtype == Dtype::F32 && suits(outputs) && suits(inputs))?;
     Tensor::checked(dtype, stored.dims.clone(), stored.raw_data.clone()?)
 }
 

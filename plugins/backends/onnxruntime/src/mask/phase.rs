@@ -1,0 +1,188 @@
+//! Masks that read their phase of a feature map by themselves: every second row and column of it, say.
+//!
+//! Picked by an operator before the mask, it takes another pass over memory, which is twice as long as the mask's own.
+
+use super::through;
+use crate::blocks::{self, LANES};
+use ort::operator::{ComputeContext, KernelContext};
+use ort::value::{TensorValueType, ValueRef};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use whyglass_graph::own::{self, Mask};
+use whyglass_graph::proto::{AttributeProto, AttributeType, GraphProto, NodeProto};
+
+/// The attribute of a mask that has one: stride, row and column.
+const PHASE: &str = "phase";
+
+/// The cells `(row + i·stride, column + j·stride)` of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Phase {
+    stride: usize,
+    row: usize,
+    column: usize,
+}
+
+/// Lets masks of `graph`, as the engine has optimised it, read phases that were picked in the engine's blocks. What was picked is not
+/// needed any more, if nobody else reads it.
+pub(crate) fn skip_picking(graph: &mut GraphProto) {
+    if !blocks::are_known() {
+        return;
+    }
+    let picked: HashMap<_, _> =
+        graph.node.iter().filter_map(|node| Some((node.output.first()?.clone(), pick(node)?))).collect();
+    for node in &mut graph.node {
+        let is_mask = node.domain == own::DOMAIN && node.op_type == own::MASK;
+        if is_mask && let Some((whole, phase)) = picked.get(&node.input[1]) {
+            node.input[1].clone_from(whole);
+            let kind = AttributeType::Ints as i32;
+            node.attribute.push(AttributeProto {
+                name: PHASE.into(),
+                ints: phase.to_vec(),
+                r#type: kind,
+                ..Default::default()
+            });
+        }
+    }
+}
+
+/// What is picked from by `node`, and stride, row and column of the phase, if that is what it does.
+fn pick(node: &NodeProto) -> Option<(String, [i64; 3])> {
+    let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
+    let index = attribute(own::PHASE).filter(|_| node.domain == blocks::DOMAIN)?.i;
+    let &[stride, other] = &attribute("strides")?.ints[..] else { return None };
+    (stride == other && stride > 0).then(|| (node.input[0].clone(), [stride, index / stride, index % stride]))
+}
+
+impl Phase {
+    /// That of the mask at `node`, if it has one.
+    pub(super) fn of(node: &KernelContext<'_>) -> Option<Self> {
+        let numbers: Vec<i64> = node.get(PHASE)?;
+        let [stride, row, column] = <[i64; 3]>::try_from(numbers).ok()?.map(|number| usize::try_from(number).ok());
+        Some(Self { stride: stride?, row: row?, column: column? })
+    }
+
+    /// As the whole mask, with `x` at this phase. Beyond the edge of `x` nothing passes.
+    pub(super) fn mask(
+        self,
+        mask: Mask,
+        context: &ComputeContext,
+        g: &ValueRef<'_, TensorValueType<f32>>,
+        x: &ValueRef<'_, TensorValueType<f32>>,
+    ) -> ort::Result<()> {
+        let wrong = || ort::Error::new(format!("a mask over phases of {}, of a cotangent of {}", x.shape(), g.shape()));
+        let size = |number: i64| usize::try_from(number).map_err(|_| wrong());
+        let (&[images, channels, rows, columns], &[x_images, x_channels, x_rows, x_columns]) =
+            (&g.shape()[..], &x.shape()[..])
+        else {
+            return Err(wrong());
+        };
+        if (images, channels) != (x_images, x_channels) || channels % LANES as i64 != 0 {
+            return Err(wrong());
+        }
+        let [rows, columns, x_rows, x_columns] = [size(rows)?, size(columns)?, size(x_rows)?, size(x_columns)?];
+        let mut masked = context.output(0, g.shape().clone())?.ok_or_else(wrong)?;
+        let (_, masked) = masked.try_extract_tensor_mut::<f32>()?;
+        let is_in_place = std::ptr::eq(g.data_ptr().cast(), masked.as_ptr());
+        let (plane, x_plane) = (rows * columns * LANES, x_rows * x_columns * LANES);
+        if plane == 0 || x_plane == 0 {
+            masked.fill(0.0);
+            return Ok(());
+        }
+        // In place there is nothing but the output that may be looked at.
+        let g = if is_in_place { &[][..] } else { g.extract_tensor().1 };
+        let x = x.extract_tensor().1;
+        let planes: Vec<_> = masked.chunks_exact_mut(plane).map(Mutex::new).zip(x.chunks_exact(x_plane)).collect();
+        context.par_for(planes.len(), 0, |index| {
+            let (masked, x) = &planes[index];
+            let (mut masked, (x, _)) = (masked.lock(), x.as_chunks::<LANES>());
+            for (row, cells) in masked.chunks_exact_mut(columns * LANES).enumerate() {
+                if !is_in_place {
+                    cells.copy_from_slice(&g[index * plane + row * cells.len()..][..cells.len()]);
+                }
+                let x_row = row * self.stride + self.row;
+                let line = x.get(x_row * x_columns..(x_row + 1) * x_columns).unwrap_or_default();
+                for (column, g) in cells.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+                    match line.get(column * self.stride + self.column) {
+                        Some(x) => g.iter_mut().zip(x).for_each(|(g, x)| *g = through(mask, *g, *x)),
+                        None => *g = [0.0; LANES],
+                    }
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimised::{optimise, packed_once};
+    use crate::weights::Weights;
+    use crate::{OrtRuntime, Program, blocks};
+    use std::path::Path;
+    use whyglass_graph::builder::Window;
+    use whyglass_graph::differentiate::{CotangentKind, Query, differentiate_for};
+    use whyglass_graph::{Builder, CompileOptions, DerivedConstants, Graph, OwnKernels, Runtime, Tensor, write};
+
+    fn runtime() -> OrtRuntime {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../third_party/onnxruntime/libonnxruntime.so.1.32.0");
+        OrtRuntime::from_library(Path::new(path)).expect("ONNX Runtime is there: run `cargo xtask setup`")
+    }
+
+    fn numbers(count: i64, among: i64) -> Vec<f32> {
+        (0..count).map(|index| ((index * 7919 + index / 5) % among - among / 2) as f32).collect()
+    }
+
+    /// The gradient, by what its end is fed with, of a rectified 1×1 convolution to 32 channels and a depthwise one of 3×3 with a
+    /// stride of two, on a picture of `rows × columns` and 8 channels. All numbers are small integers.
+    fn gradient(rows: i64, columns: i64) -> Graph {
+        let mut graph = Graph { opset: 17, ..Default::default() };
+        graph.inputs = vec![graph.add_value("x", Some(vec![2, 8, rows, columns]))];
+        let (x, derived) = (graph.inputs[0], DerivedConstants::default());
+        let mut b = Builder::new(graph, &derived);
+        let widen = b.floats(&[32, 8, 1, 1], &numbers(256, 3));
+        let wide = b.conv(x, widen, &Window::dense(&[1, 1]), 1).unwrap();
+        let (lower, upper) = (b.scalar(0.0), b.scalar(6.0));
+        let shape = b.shape(wide).unwrap();
+        let rectified = b.node("Clip", &[wide, lower, upper], [], shape);
+        let filters = b.floats(&[32, 1, 3, 3], &numbers(288, 5));
+        let window = Window { strides: vec![2, 2], before: vec![1, 1], after: vec![1, 1], ..Window::dense(&[3, 3]) };
+        let end = b.conv(rectified, filters, &window, 32).unwrap();
+        let graph = Graph { outputs: vec![end], ..b.finish() };
+        let query = Query {
+            feeds: vec![x],
+            cotangents: vec![(end, CotangentKind::Fed)],
+            wrt: vec![x],
+            fetches: vec![rectified],
+            ..Query::default()
+        };
+        differentiate_for(OwnKernels { mask: true }, &graph, &query, &derived).unwrap()
+    }
+
+    #[test]
+    fn a_mask_reads_its_phase_of_maps_of_every_size() {
+        let runtime = runtime();
+        for (rows, columns) in [(8, 8), (9, 8), (8, 11), (7, 5), (2, 3)] {
+            let graph = gradient(rows, columns);
+            let weights = Weights::new();
+            let written = write(&graph).unwrap();
+            let given = weights.share_all(&written.by_reference).unwrap();
+            let model = optimise(&runtime.environment, &given, &graph, &written).unwrap().unwrap();
+            let mut file = model.graph.clone().unwrap();
+            skip_picking(&mut file);
+            let phases = file.node.iter().flat_map(|node| &node.attribute).filter(|attribute| attribute.name == PHASE);
+            assert_eq!(phases.count(), if blocks::are_known() { 4 } else { 0 }, "{rows}×{columns}");
+            let inputs: Vec<Tensor> = graph
+                .inputs
+                .iter()
+                .map(|id| graph.value(*id).shape.clone().unwrap())
+                .map(|shape| Tensor::f32(&shape, &numbers(shape.iter().product(), 7)))
+                .collect();
+            let reading = packed_once(&weights, runtime.builder(2).unwrap(), &given, model, 2).unwrap();
+            let fast = Program::of(&graph, reading).unwrap();
+            let plain = runtime.compile(&graph, CompileOptions { optimise: false, threads: 1 }).unwrap();
+            let [fast, plain] = [fast, plain].map(|program| runtime.execute(&program, &inputs).unwrap());
+            assert!(fast == plain, "{rows}×{columns}");
+            assert!(plain[0].to_f32().unwrap().iter().any(|number| *number != 0.0), "{rows}×{columns}");
+        }
+    }
+}
