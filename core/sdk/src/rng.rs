@@ -2,6 +2,8 @@
 //! 2011), a counter-based generator. Keyed by (seed, sample index), each sample draws the same numbers whatever the
 //! batch size and the number of threads.
 
+use wide::f32x8;
+
 /// A stream of random numbers, fixed by its seed and its stream (the index of the sample, say).
 #[derive(Clone, Debug)]
 pub struct Rng {
@@ -89,19 +91,17 @@ impl Rng {
 
     /// Fills `out` with standard normal numbers, in pairs and in float32: for noise by the picture.
     pub fn fill_normal(&mut self, out: &mut [f32]) {
-        /// Blocks made at once, of which each is two pairs.
-        const BLOCKS: usize = 8;
-        let whole = if self.used == self.block.len() { out.len() / (4 * BLOCKS) * (4 * BLOCKS) } else { 0 };
+        /// That make so many pairs: two each.
+        const BLOCKS: usize = PAIRS / 2;
+        let whole = if self.used == self.block.len() { out.len() / (2 * PAIRS) * (2 * PAIRS) } else { 0 };
         let (whole, rest) = out.split_at_mut(whole);
-        for numbers in whole.chunks_exact_mut(4 * BLOCKS) {
+        for numbers in whole.chunks_exact_mut(2 * PAIRS) {
             let words = self.blocks::<BLOCKS>();
-            let words = words.as_flattened().chunks_exact(2);
-            numbers.chunks_exact_mut(2).zip(words).for_each(|(pair, words)| {
-                pair.copy_from_slice(&normal_pair(words[0], words[1]));
-            });
+            let words = words.as_flattened().as_chunks().0;
+            numbers.copy_from_slice(normal_pairs(core::array::from_fn(|pair| words[pair])).as_flattened());
         }
         for pair in rest.chunks_mut(2) {
-            let made = normal_pair(self.next_u32(), self.next_u32());
+            let [made, ..] = normal_pairs([[self.next_u32(), self.next_u32()]; PAIRS]);
             pair.copy_from_slice(&made[..pair.len()]);
         }
     }
@@ -119,14 +119,18 @@ fn halves(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
 }
 
-/// Two independent standard normal numbers of two uniform words (Box–Muller).
+/// Pairs of normal numbers that are made at once.
+const PAIRS: usize = 8;
+
+/// Two independent standard normal numbers of each two uniform words (Box–Muller).
 #[expect(clippy::cast_precision_loss, reason = "float32 is what is wanted")]
-fn normal_pair(radius: u32, angle: u32) -> [f32; 2] {
+fn normal_pairs(words: [[u32; 2]; PAIRS]) -> [[f32; 2]; PAIRS] {
     // Never 0, whose logarithm is infinite; at most 1.
-    let uniform = (radius as f32 + 0.5) * (1.0 / 4_294_967_296.0);
-    let radius = (-2.0 * uniform.ln()).max(0.0).sqrt();
-    let (sin, cos) = (core::f32::consts::TAU * unit(angle)).sin_cos();
-    [radius * cos, radius * sin]
+    let uniform = f32x8::from(words.map(|[radius, _]| radius as f32 + 0.5)) * (1.0 / 4_294_967_296.0);
+    let radius = (uniform.ln() * -2.0).max(f32x8::ZERO).sqrt();
+    let (sin, cos) = (f32x8::from(words.map(|[_, angle]| unit(angle))) * core::f32::consts::TAU).sin_cos();
+    let (first, second) = ((radius * cos).to_array(), (radius * sin).to_array());
+    core::array::from_fn(|pair| [first[pair], second[pair]])
 }
 
 /// In [0, 1), a multiple of 2⁻²⁴.

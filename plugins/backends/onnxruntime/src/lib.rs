@@ -5,7 +5,8 @@
 
 mod arena;
 mod backend;
-mod blocks;
+#[cfg(target_arch = "x86_64")]
+mod blocked;
 mod error;
 mod library;
 mod mask;
@@ -14,8 +15,6 @@ mod optimised;
 mod runtime;
 mod value;
 mod weights;
-#[cfg(target_arch = "x86_64")]
-mod winograd;
 
 pub use backend::OnnxRuntime;
 pub use runtime::{OrtError, OrtRuntime, Program};

@@ -15,7 +15,7 @@ use whyglass_graph::{Builder, DerivedConstants, Graph, write};
 pub(crate) fn with_operators(builder: SessionBuilder) -> Result<SessionBuilder, OrtError> {
     let domain = OperatorDomain::new(DOMAIN)?.add(MaskOperator)?;
     #[cfg(target_arch = "x86_64")]
-    let domain = domain.add(crate::winograd::Winograd)?;
+    let domain = crate::blocked::with_operators(domain)?;
     builder.with_operators(domain).map_err(engine)
 }
 

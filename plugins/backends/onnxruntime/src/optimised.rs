@@ -6,7 +6,6 @@
 //! weights lent from one place, into the session that runs. Decided in ADR 10. On the way kernels of our own are put in: masks, where
 //! the first was shown products in their place (ADR 11), and convolutions of 3×3 (ADR 12).
 
-use crate::mask::skip_picking;
 use crate::runtime::{OrtError, engine, lend, passing};
 use crate::weights::{Weight, Weights};
 use bytes::Bytes;
@@ -76,9 +75,8 @@ pub(crate) fn packed_once(
     let mut builder = builder.with_optimization_level(GraphOptimizationLevel::Disable).map_err(engine)?;
     builder = builder.with_prepacked_weights(&shared.packed()).map_err(engine)?;
     builder = builder.with_config_entry(FOLDER, NOWHERE[0]).map_err(engine)?;
-    let mut weights = fewer_multiplications(shared, &mut model, threads)?;
+    let mut weights = with_own_kernels(shared, &mut model, threads)?;
     let graph = model.graph.get_or_insert_default();
-    skip_picking(graph);
     drop_unread(graph);
     for (name, tensor) in take_weights(graph, NOWHERE[1])? {
         // The engine may have left it as it was, or made another of it under the same name.
@@ -96,17 +94,15 @@ pub(crate) fn packed_once(
     Ok((session, weights.into_iter().map(|(_, weight)| weight).collect()))
 }
 
-/// Puts convolutions of `model` into the hands of our own kernel, if there is one for this kind of processor. The weights that it
-/// reads, by their names.
-fn fewer_multiplications(
+/// Puts kernels of our own into `model`, if there are any for this kind of processor. The weights that they read, by their names.
+fn with_own_kernels(
     shared: &Weights,
     model: &mut ModelProto,
     threads: usize,
 ) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
     #[cfg(target_arch = "x86_64")]
-    if crate::blocks::are_known() {
-        return crate::winograd::replace(shared, model, threads, NOWHERE[1]);
-    }
+    return crate::blocked::put_in(shared, model, threads, NOWHERE[1]);
+    #[cfg(not(target_arch = "x86_64"))]
     Ok(Vec::new())
 }
 

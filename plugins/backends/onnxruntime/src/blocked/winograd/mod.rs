@@ -21,7 +21,6 @@
 //! Complexity of Computations* (1980).
 
 mod filter;
-mod lanes;
 mod multiply;
 mod operator;
 mod replace;

@@ -2,7 +2,7 @@
 //! multiples of four, which are quartered on the way, and no sum needs more than 24 bits.
 
 use super::{NAME, replace};
-use crate::blocks::are_known;
+use crate::blocked::are_known;
 use crate::optimised::{optimise, packed_once};
 use crate::weights::{Weight, Weights};
 use crate::{OrtRuntime, Program};

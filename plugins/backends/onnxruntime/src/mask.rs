@@ -1,14 +1,10 @@
 //! The engine's kernel for [`whyglass::Mask`](whyglass_graph::own): one pass over memory, in whatever layout its two inputs
-//! have in common. What a mask of a [phase] does is beside it.
+//! have in common.
 
-mod phase;
-
-use ort::operator::ShapeInferenceContext;
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
+use ort::operator::ShapeInferenceContext;
 use ort::value::{TensorElementType, TensorValueType, ValueType};
 use parking_lot::Mutex;
-use phase::Phase;
-pub(crate) use phase::skip_picking;
 use whyglass_graph::own::{self, Mask};
 
 /// Numbers that a thread takes at once: with what they are made of they fit into a processor's first cache.
@@ -37,7 +33,7 @@ impl Operator for MaskOperator {
     fn create_kernel<'attr>(&self, node: &KernelContext<'attr>) -> ort::Result<MaskKernel> {
         let (lower, upper) = (node.get("lower"), node.get("upper"));
         let (lower, upper) = (lower.unwrap_or(f32::NEG_INFINITY), upper.unwrap_or(f32::INFINITY));
-        Ok(MaskKernel { mask: Mask { lower, upper }, phase: Phase::of(node) })
+        Ok(MaskKernel(Mask { lower, upper }))
     }
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
@@ -50,10 +46,7 @@ impl Operator for MaskOperator {
 }
 
 /// It must never have anything that changes: one session runs in several threads at once, each of which gets it as `&mut`.
-pub(crate) struct MaskKernel {
-    mask: Mask,
-    phase: Option<Phase>,
-}
+pub(crate) struct MaskKernel(Mask);
 
 impl Kernel for MaskKernel {
     fn compute(&mut self, context: &ComputeContext) -> ort::Result<()> {
@@ -61,16 +54,13 @@ impl Kernel for MaskKernel {
         let (g, x) = (context.input(0)?, context.input(1)?);
         let g = g.ok_or_else(|| missing("gradient"))?.downcast::<TensorValueType<f32>>()?;
         let x = x.ok_or_else(|| missing("output"))?;
-        if let Some(phase) = self.phase {
-            return phase.mask(self.mask, context, &g, &x.downcast()?);
-        }
         let (_, x) = x.try_extract_tensor::<f32>()?;
         if g.shape().num_elements() != x.len() {
             return Err(ort::Error::new(format!("a mask of {} numbers over {}", x.len(), g.shape())));
         }
         let mut masked = context.output(0, g.shape().clone())?.ok_or_else(|| missing("place"))?;
         let (_, masked) = masked.try_extract_tensor_mut::<f32>()?;
-        let mask = self.mask;
+        let mask = self.0;
         if std::ptr::eq(g.data_ptr().cast(), masked.as_ptr()) {
             let chunks: Vec<_> = masked.chunks_mut(CHUNK).map(Mutex::new).zip(x.chunks(CHUNK)).collect();
             return context.par_for(chunks.len(), 0, |index| {

@@ -1,9 +1,9 @@
 //! Puts the kernel into what the engine has made of a graph.
 
 use super::filter::transform;
-use super::lanes::LANES;
 use super::{NAME, PRODUCTS};
-use crate::blocks;
+use crate::blocked::BLOCKED;
+use crate::blocked::lanes::LANES;
 use crate::runtime::OrtError;
 use crate::weights::{Weight, Weights};
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ pub(crate) fn replace(
 fn bounds_if_it_suits(node: &NodeProto) -> Option<[f32; 2]> {
     let ints = |name, wanted: &[i64]| attribute(node, name).is_none_or(|attribute| attribute.ints == wanted);
     let text = |name| attribute(node, name).map_or(&b""[..], |attribute| &attribute.s[..]);
-    let suits = node.domain == blocks::DOMAIN
+    let suits = node.domain == BLOCKED
         && node.op_type == "Conv"
         && matches!(node.input.len(), 2..=4)
         && attribute(node, "kernel_shape").is_some_and(|shape| shape.ints == [3, 3])

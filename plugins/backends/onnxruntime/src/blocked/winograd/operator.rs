@@ -2,8 +2,8 @@
 
 use super::NAME;
 use super::PRODUCTS;
-use super::lanes::{Block, LANES};
 use super::tiles::{Convolution, Division, Places, Scratch, Shape};
+use crate::blocked::lanes::{Block, LANES};
 use ort::operator::ShapeInferenceContext;
 use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::value::{TensorElementType, TensorValueType, ValueRef, ValueType};

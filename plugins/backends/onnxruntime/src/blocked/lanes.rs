@@ -1,7 +1,9 @@
 //! Sixteen numbers at once: a block of channels of one cell, as the engine lays them out and the processor adds them.
 
-pub(super) use crate::blocks::LANES;
 use std::arch::x86_64::{__m512, _mm512_loadu_ps, _mm512_storeu_ps};
+
+/// Channels of a block.
+pub(super) const LANES: usize = 16;
 
 /// A block of channels where a tensor has it, aligned or not.
 pub(super) type Block = [f32; LANES];

@@ -1,7 +1,7 @@
 //! Filters as the tiles are multiplied by them.
 
 use super::PRODUCTS;
-use super::lanes::{Block, LANES};
+use crate::blocked::lanes::{Block, LANES};
 use std::array;
 
 /// Blocks of output channels that are computed together, but for the last if they are odd.

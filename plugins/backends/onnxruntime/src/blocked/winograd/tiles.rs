@@ -4,8 +4,8 @@
 
 use super::PRODUCTS;
 use super::filter::PANEL;
-use super::lanes::{Block, LANES, Lanes, load, store};
 use super::multiply::{GROUP, multiply};
+use crate::blocked::lanes::{Block, LANES, Lanes, load, store};
 use std::arch::x86_64::{__m512, _mm512_add_ps, _mm512_max_ps, _mm512_min_ps};
 use std::arch::x86_64::{_mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps};
 use std::array;

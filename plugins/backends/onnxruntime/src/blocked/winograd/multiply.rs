@@ -1,7 +1,7 @@
 //! The multiplications: of one product of the tiles, all inputs by all outputs.
 
 use super::filter::PANEL;
-use super::lanes::{Block, LANES, Lanes, load};
+use crate::blocked::lanes::{Block, LANES, Lanes, load};
 use std::arch::x86_64::{_mm512_fmadd_ps, _mm512_set1_ps, _mm512_setzero_ps};
 
 /// Tiles that are multiplied at once: with a panel of outputs each they fill the processor's registers.
@@ -44,7 +44,7 @@ fn block<const GROUP: usize, const PANEL: usize>(tiles: &[Lanes], filters: &[Blo
     }
     for (sums, totals) in sums.chunks_exact_mut(PANEL).zip(totals) {
         for (sum, total) in sums.iter_mut().zip(totals) {
-            super::lanes::store(&mut sum.0, total);
+            crate::blocked::lanes::store(&mut sum.0, total);
         }
     }
 }

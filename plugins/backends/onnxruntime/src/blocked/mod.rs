@@ -1,0 +1,49 @@
+//! Kernels of our own in the engine's blocked layout, where a feature map lies by picture, block of channels, row, column, channel of
+//! the block: convolutions by fewer multiplications ([`winograd`]), and masks of phases ([`phase_mask`]). And putting them into what
+//! the engine has made of a graph.
+//!
+//! How many channels a block holds is known for processors with AVX-512, and this is written for those. Decided in ADR 12.
+
+mod lanes;
+mod phase_mask;
+mod winograd;
+
+use crate::runtime::OrtError;
+use crate::weights::{Weight, Weights};
+use ort::operator::OperatorDomain;
+use std::sync::Arc;
+use whyglass_graph::proto::ModelProto;
+
+/// The engine's domain of operators whose feature maps lie in blocks.
+const BLOCKED: &str = "com.microsoft.nchwc";
+
+/// Whether blocks are known to hold [`lanes::LANES`] channels, and the kernels run. The engine asks the processor the same.
+fn are_known() -> bool {
+    std::arch::is_x86_feature_detected!("avx512f")
+}
+
+/// Adds the operators to `domain`.
+///
+/// # Errors
+/// If the engine refuses them.
+pub(crate) fn with_operators(domain: OperatorDomain) -> ort::Result<OperatorDomain> {
+    domain.add(winograd::Winograd)?.add(phase_mask::PhaseMask)
+}
+
+/// Puts the kernels into `model`, as the engine has optimised it, with so many `threads`. What they read of weights, by the names
+/// under which it is declared as data of `file`. Nodes may be left that nobody needs.
+///
+/// # Errors
+/// If the engine refuses the weights.
+pub(crate) fn put_in(
+    shared: &Weights,
+    model: &mut ModelProto,
+    threads: usize,
+    file: &str,
+) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
+    if !are_known() {
+        return Ok(Vec::new());
+    }
+    phase_mask::skip_picking(model.graph.get_or_insert_default());
+    winograd::replace(shared, model, threads, file)
+}
