@@ -1,8 +1,8 @@
 //! The engine's kernel for [`whyglass::Mask`](whyglass_graph::own): one pass over memory, in whatever layout its two inputs
 //! have in common.
 
-use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::operator::ShapeInferenceContext;
+use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput};
 use ort::value::{TensorElementType, TensorValueType, ValueType};
 use parking_lot::Mutex;
 use whyglass_graph::own::{self, Mask};

@@ -2,8 +2,8 @@
 //!
 //! Picked by an operator in front of the mask, it takes two more passes over as much memory.
 
-use super::lanes::{LANES, load, store};
 use super::BLOCKED;
+use super::lanes::{LANES, load, store};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput, ShapeInferenceContext,
 };
