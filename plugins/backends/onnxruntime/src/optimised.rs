@@ -50,7 +50,7 @@ pub(crate) fn session(
     // What cannot be written out and read again is optimised where it runs. So is what the engine refuses: then it says why.
     if size <= LARGEST
         && let Ok(Some(model)) = optimise(environment, &given, graph, &written)
-        && let Ok(reading) = packed_once(shared, builder()?, &given, model, threads)
+        && let Ok(reading) = packed_once(shared, builder()?, graph, &given, model, threads)
     {
         return Ok(reading);
     }
@@ -64,10 +64,11 @@ fn where_it_runs(builder: SessionBuilder, given: Vec<(String, Arc<Weight>)>, fil
     Ok((session, given.into_iter().map(|(_, weight)| weight).collect()))
 }
 
-/// A session of so many `threads` over `model`, which has been optimised, with weights that are shared.
+/// A session of so many `threads` over `model`, which the engine has made of `graph`, with weights that are shared.
 pub(crate) fn packed_once(
     shared: &Weights,
     builder: SessionBuilder,
+    graph: &Graph,
     given: &[(String, Arc<Weight>)],
     mut model: ModelProto,
     threads: usize,
@@ -75,10 +76,10 @@ pub(crate) fn packed_once(
     let mut builder = builder.with_optimization_level(GraphOptimizationLevel::Disable).map_err(engine)?;
     builder = builder.with_prepacked_weights(&shared.packed()).map_err(engine)?;
     builder = builder.with_config_entry(FOLDER, NOWHERE[0]).map_err(engine)?;
-    let mut weights = with_own_kernels(shared, &mut model, threads)?;
-    let graph = model.graph.get_or_insert_default();
-    drop_unread(graph);
-    for (name, tensor) in take_weights(graph, NOWHERE[1])? {
+    let mut weights = with_own_kernels(shared, &mut model, graph, threads)?;
+    let file = model.graph.get_or_insert_default();
+    drop_unread(file);
+    for (name, tensor) in take_weights(file, NOWHERE[1])? {
         // The engine may have left it as it was, or made another of it under the same name.
         let weight = match given.iter().find(|(given, weight)| *given == name && weight.is(&tensor)) {
             Some((_, weight)) => Arc::clone(weight),
@@ -98,16 +99,17 @@ pub(crate) fn packed_once(
 fn with_own_kernels(
     shared: &Weights,
     model: &mut ModelProto,
+    graph: &Graph,
     threads: usize,
 ) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
     #[cfg(target_arch = "x86_64")]
-    return crate::blocked::put_in(shared, model, threads, NOWHERE[1]);
+    return crate::blocked::put_in(shared, model, graph, threads, NOWHERE[1]);
     #[cfg(not(target_arch = "x86_64"))]
     Ok(Vec::new())
 }
 
 /// Drops nodes and constants of which nobody needs anything.
-fn drop_unread(graph: &mut GraphProto) {
+pub(crate) fn drop_unread(graph: &mut GraphProto) {
     let mut read: HashSet<_> = graph.output.iter().map(|output| output.name.clone()).collect();
     let mut kept = Vec::with_capacity(graph.node.len());
     for node in std::mem::take(&mut graph.node).into_iter().rev() {

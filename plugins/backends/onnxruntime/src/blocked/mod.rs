@@ -6,12 +6,14 @@
 
 mod lanes;
 mod phase_mask;
+mod stay;
 mod winograd;
 
 use crate::runtime::OrtError;
 use crate::weights::{Weight, Weights};
 use ort::operator::OperatorDomain;
 use std::sync::Arc;
+use whyglass_graph::Graph;
 use whyglass_graph::proto::ModelProto;
 
 /// The engine's domain of operators whose feature maps lie in blocks.
@@ -30,7 +32,7 @@ pub(crate) fn with_operators(domain: OperatorDomain) -> ort::Result<OperatorDoma
     domain.add(winograd::Winograd)?.add(phase_mask::PhaseMask)
 }
 
-/// Puts the kernels into `model`, as the engine has optimised it, with so many `threads`. What they read of weights, by the names
+/// Puts the kernels into `model`, which the engine has made of `graph`, with so many `threads`. What they read of weights, by the names
 /// under which it is declared as data of `file`. Nodes may be left that nobody needs.
 ///
 /// # Errors
@@ -38,12 +40,15 @@ pub(crate) fn with_operators(domain: OperatorDomain) -> ort::Result<OperatorDoma
 pub(crate) fn put_in(
     shared: &Weights,
     model: &mut ModelProto,
+    graph: &Graph,
     threads: usize,
     file: &str,
 ) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
     if !are_known() {
         return Ok(Vec::new());
     }
-    phase_mask::skip_picking(model.graph.get_or_insert_default());
+    let nodes = model.graph.get_or_insert_default();
+    phase_mask::skip_picking(nodes);
+    stay::stay_in_blocks(nodes, graph);
     winograd::replace(shared, model, threads, file)
 }

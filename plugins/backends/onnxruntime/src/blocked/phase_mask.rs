@@ -222,7 +222,7 @@ mod tests {
                 .map(|id| graph.value(*id).shape.clone().unwrap())
                 .map(|shape| Tensor::f32(&shape, &numbers(shape.iter().product(), 7)))
                 .collect();
-            let reading = packed_once(&weights, runtime.builder(2).unwrap(), &given, model, 2).unwrap();
+            let reading = packed_once(&weights, runtime.builder(2).unwrap(), &graph, &given, model, 2).unwrap();
             let fast = Program::of(&graph, reading).unwrap();
             let plain = runtime.compile(&graph, CompileOptions { optimise: false, threads: 1 }).unwrap();
             let [fast, plain] = [fast, plain].map(|program| runtime.execute(&program, &inputs).unwrap());

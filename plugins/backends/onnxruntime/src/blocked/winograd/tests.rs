@@ -111,7 +111,8 @@ impl Case {
         let (graph, weights) = (self.graph(), Weights::new());
         let (model, given) = self.optimised(runtime, &weights);
         let builder = runtime.builder(self.threads).unwrap();
-        let fast = Program::of(&graph, packed_once(&weights, builder, &given, model, self.threads).unwrap()).unwrap();
+        let fast =
+            Program::of(&graph, packed_once(&weights, builder, &graph, &given, model, self.threads).unwrap()).unwrap();
         let plain = runtime.compile(&graph, CompileOptions { optimise: false, threads: 1 }).unwrap();
         let shape = graph.value(graph.inputs[0]).shape.clone().unwrap();
         let input = [Tensor::f32(&shape, &numbers(shape.iter().product(), 7, 1.0))];
