@@ -158,6 +158,16 @@ impl<'d> Builder<'d> {
         Ok(self.node_of(own::DOMAIN, own::MASK, &[g, x], mask.attributes(), shape))
     }
 
+    /// `g` where the maxima of `window` over `x` are, of two spatial axes: an operator of our own, which not every engine has.
+    ///
+    /// # Errors
+    /// If the shape is not known.
+    pub fn max_pool_grad(&mut self, g: ValueId, x: ValueId, window: &Window) -> Result<ValueId, Error> {
+        let shape = self.shape(x)?;
+        self.graph.domains.insert(own::DOMAIN.into(), 1);
+        Ok(self.node_of(own::DOMAIN, own::MAX_POOL_GRAD, &[g, x], window.pool_attributes(), shape))
+    }
+
     fn node_of<const N: usize>(
         &mut self,
         domain: &str,

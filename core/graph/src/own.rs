@@ -1,10 +1,12 @@
 //! Operators of our own, for engines that have kernels for them; and what an engine's optimiser sees in their place.
 //!
-//! There is one: `whyglass::Mask(g, x)` is `g` where `lower < x < upper`, else 0, element by element. A rectifier's way
-//! back takes three passes over memory without it.
+//! `whyglass::Mask(g, x)` is `g` where `lower < x < upper`, else 0, element by element. A rectifier's way back takes three passes
+//! over memory without it. `whyglass::MaxPoolGrad(g, x)` is each `g` where the maximum of its window of `x` is, of equal ones the
+//! first in the order of the plane, added up where windows overlap. Without it max pooling must tell where its maxima were, which takes
+//! longer than the pooling. It has the attributes of the pooling, of two axes: `kernel_shape`, `strides`, `dilations`, `pads`.
 //!
 //! An optimiser that keeps feature maps in a layout of its own puts operators that it does not know outside of it, and
-//! changes layouts around each. So it is shown a product instead ([`stand_in`]), which may be computed in any layout, as a
+//! changes layouts around each. So instead of a mask it is shown a product ([`stand_in`]), which may be computed in any layout, as a
 //! mask may; in what it has made of the graph, each such product becomes a mask again ([`StandIns::restore`]). The product
 //! carries the bounds as attributes, by which it differs from real products: an optimiser that computes equal things once
 //! would else take the one for the other.
@@ -14,8 +16,10 @@ use crate::{Attribute, Graph, Node};
 
 /// The domain of operators of our own. Its version is 1.
 pub const DOMAIN: &str = "whyglass";
-/// The operator's name.
+/// The mask's name.
 pub const MASK: &str = "Mask";
+/// The name of the way back through max pooling.
+pub const MAX_POOL_GRAD: &str = "MaxPoolGrad";
 
 /// The attribute of a depthwise convolution that does nothing but pick a phase of a feature map, every second row and column,
 /// say: `row·stride + column` of its first cell. A kernel that reads the phase by itself can go without what was picked.
@@ -29,6 +33,15 @@ const STOOD_FOR: [&str; 2] = ["__mask_lower", "__mask_upper"];
 pub struct OwnKernels {
     /// `Mask`.
     pub mask: bool,
+    /// `MaxPoolGrad`.
+    pub max_pool_grad: bool,
+}
+
+impl OwnKernels {
+    /// For none of them.
+    pub const NONE: Self = Self { mask: false, max_pool_grad: false };
+    /// For all of them.
+    pub const ALL: Self = Self { mask: true, max_pool_grad: true };
 }
 
 /// What a `Mask` lets pass: where `lower < x < upper`, which may be infinite. Both are attributes of the node.
@@ -65,7 +78,9 @@ pub fn stand_in(graph: &Graph) -> Option<(Graph, StandIns)> {
         return None;
     }
     let (mut graph, mut masks) = (graph.clone(), 0);
-    graph.domains.remove(DOMAIN);
+    if graph.nodes.iter().all(|node| node.domain != DOMAIN || Mask::of(node).is_some()) {
+        graph.domains.remove(DOMAIN);
+    }
     for node in &mut graph.nodes {
         let Some(mask) = Mask::of(node) else { continue };
         (node.domain, node.op) = (String::new(), "Mul".into());

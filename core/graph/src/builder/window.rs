@@ -29,13 +29,17 @@ impl Window {
     }
 
     fn attributes(&self, group: i64) -> [(&'static str, Attribute); 5] {
+        let [kernel, strides, dilations, pads] = self.pool_attributes();
+        [kernel, strides, dilations, pads, ("group", group.into())]
+    }
+
+    pub(super) fn pool_attributes(&self) -> [(&'static str, Attribute); 4] {
         let pads: Vec<i64> = self.before.iter().chain(&self.after).copied().collect();
         [
             ("kernel_shape", self.kernel.clone().into()),
             ("strides", self.strides.clone().into()),
             ("dilations", self.dilations.clone().into()),
             ("pads", pads.into()),
-            ("group", group.into()),
         ]
     }
 }

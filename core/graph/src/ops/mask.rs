@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn an_engine_with_a_kernel_gets_one_operator() {
-        let own = OwnKernels { mask: true };
+        let own = OwnKernels::ALL;
         for (channels, bounds) in [(8, [Some(0.0), Some(6.0)]), (3, [Some(0.0), None]), (1, [None, Some(1e30)])] {
             let values = [-1.0, 0.0, 1e-30, 5.999_999_5, 6.0, 1e30];
             let (made, ops) = mask_with(own, 13, channels, bounds, &values);

@@ -16,6 +16,10 @@ impl Operator for MaxPool {
     fn vjp(&self, b: &mut Builder<'_>, step: &Step<'_>) -> Made {
         let window = window::of_pool(b.graph(), step.node)
             .ok_or_else(|| step.no_derivative("it has no kernel_shape that fits its input"))?;
+        if b.kernels().max_pool_grad && window.kernel.len() == 2 {
+            let (g, x) = (step.cotangent()?, step.input(0)?);
+            return Ok(vec![Some(b.max_pool_grad(g, x, &window)?)]);
+        }
         let apart = (0..window.kernel.len()).all(|axis| window.extent(axis) <= window.strides[axis]);
         let indexed = b.opset() >= if apart { 11 } else { 16 } && step.node.int("storage_order", 0) == 0;
         let made = if indexed { scattered(b, step, apart)? } else { masked(b, step, window)? };

@@ -217,7 +217,7 @@ fn execute(graph: &Graph, inputs: &[Tensor]) -> Vec<Tensor> {
 }
 
 /// The forms that a derivative may take.
-const FORMS: [OwnKernels; 2] = [OwnKernels { mask: false }, OwnKernels { mask: true }];
+const FORMS: [OwnKernels; 2] = [OwnKernels::NONE, OwnKernels::ALL];
 
 /// The gradients of `case` by every input that it is differentiated by, for the `cotangents` of its outputs, in ONNX's own
 /// operators.

@@ -18,7 +18,7 @@ mod pool;
 mod reduce;
 mod resize;
 
-use crate::own::{Mask, OwnKernels};
+use crate::own::{self, Mask, OwnKernels};
 use crate::{CompileOptions, Graph, Node, Runtime, Tensor, ValueId};
 use array::Array;
 use std::collections::HashMap;
@@ -87,7 +87,7 @@ impl Runtime for ReferenceRuntime {
     }
 
     fn own_kernels(&self) -> OwnKernels {
-        OwnKernels { mask: true }
+        OwnKernels::ALL
     }
 
     fn compile(&self, graph: &Graph, _options: CompileOptions) -> Result<Graph> {
@@ -144,6 +144,9 @@ fn run(call: &Call<'_>) -> Result<Vec<Array>> {
     let one = |array: Result<Array>| array.map(|array| vec![array]);
     if let Some(mask) = Mask::of(call.node) {
         return one(elementwise::mask(call, mask));
+    }
+    if (&*call.node.domain, &*call.node.op) == (own::DOMAIN, own::MAX_POOL_GRAD) {
+        return one(pool::max_pool_grad(call));
     }
     if !matches!(&*call.node.domain, "" | "ai.onnx") {
         return fail(format!("domain {:?} is not known to the reference runtime", call.node.domain));

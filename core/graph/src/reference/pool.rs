@@ -13,7 +13,12 @@ fn window(call: &Call<'_>, x: &Array) -> Result<Window> {
 
 pub(super) fn max_pool(call: &Call<'_>) -> Result<Vec<Array>> {
     let x = call.input(0)?;
-    let window = window(call, x)?;
+    let (maxima, indices) = maxima(x, &window(call, x)?)?;
+    Ok(vec![maxima, indices])
+}
+
+/// Maxima, and where each is in the whole of `x`.
+fn maxima(x: &Array, window: &Window) -> Result<(Array, Array)> {
     let (data, sizes, cells) = (x.floats()?, &x.shape[2..], window.cells());
     let plane: usize = sizes.iter().product();
     let (mut maxima, mut indices) = (Vec::new(), Vec::new());
@@ -33,7 +38,17 @@ pub(super) fn max_pool(call: &Call<'_>) -> Result<Vec<Array>> {
         }
     }
     let shape = [&x.shape[..2], &*window.outputs].concat();
-    Ok(vec![Array::float(shape.clone(), maxima), Array::int(shape, indices)])
+    Ok((Array::float(shape.clone(), maxima), Array::int(shape, indices)))
+}
+
+pub(super) fn max_pool_grad(call: &Call<'_>) -> Result<Array> {
+    let (g, x) = (call.input(0)?, call.input(1)?);
+    // How many windows there are, the gradient tells: the pooling may have rounded up.
+    let window = Window { outputs: g.shape[2..].to_vec(), ..window(call, x)? };
+    let (_, indices) = maxima(x, &window)?;
+    let mut laid = vec![0.0; x.shape.iter().product()];
+    indices.ints()?.iter().zip(g.floats()?).for_each(|(index, g)| laid[*index as usize] += g);
+    Ok(Array::float(x.shape.clone(), laid))
 }
 
 pub(super) fn average_pool(call: &Call<'_>) -> Result<Array> {

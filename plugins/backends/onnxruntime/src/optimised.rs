@@ -6,6 +6,7 @@
 //! weights lent from one place, into the session that runs. Decided in ADR 10. On the way kernels of our own are put in: masks, where
 //! the first was shown products in their place (ADR 11), and convolutions of 3×3 (ADR 12).
 
+use crate::operators::with_operators;
 use crate::runtime::{OrtError, engine, lend, passing};
 use crate::weights::{Weight, Weights};
 use bytes::Bytes;
@@ -134,7 +135,7 @@ pub(crate) fn optimise(
     let stand_in = stand_in(graph);
     let shown = stand_in.as_ref().map(|(shown, _)| write(shown)).transpose()?;
     let file = &shown.as_ref().unwrap_or(written).bytes;
-    let builder = passing(environment, GraphOptimizationLevel::All)?;
+    let builder = with_operators(passing(environment, GraphOptimizationLevel::All)?)?;
     let builder = builder.with_optimized_model_path(scratch.path()).map_err(engine)?;
     drop(lend(builder, weights)?.commit_from_memory(file)?);
     let Some(Ok(mut optimised)) = scratch.read().map(|file| ModelProto::decode(Bytes::from(file))) else {

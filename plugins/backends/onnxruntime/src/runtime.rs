@@ -168,7 +168,11 @@ impl Runtime for OrtRuntime {
     fn own_kernels(&self) -> OwnKernels {
         // Where graphs are not taken out of a session when they are optimised, a mask stands outside of the blocked layout,
         // and one made of ONNX's own operators is faster.
-        OwnKernels { mask: optimised::IS_TAKEN_OUT }
+        #[cfg(target_arch = "x86_64")]
+        let max_pool_grad = optimised::IS_TAKEN_OUT && crate::blocked::are_known();
+        #[cfg(not(target_arch = "x86_64"))]
+        let max_pool_grad = false;
+        OwnKernels { mask: optimised::IS_TAKEN_OUT, max_pool_grad }
     }
 
     fn compile(&self, graph: &Graph, options: CompileOptions) -> Result<Program, OrtError> {

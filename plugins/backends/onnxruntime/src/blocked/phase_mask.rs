@@ -156,78 +156,38 @@ impl PhaseMaskKernel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocked::are_known;
-    use crate::optimised::{optimise, packed_once};
-    use crate::weights::Weights;
-    use crate::{OrtRuntime, Program};
-    use std::path::Path;
+    use crate::blocked::testing::{Optimised, gradient, numbers, runtime};
     use whyglass_graph::builder::Window;
-    use whyglass_graph::differentiate::{CotangentKind, Query, differentiate_for};
-    use whyglass_graph::{Builder, CompileOptions, DerivedConstants, Graph, OwnKernels, Runtime, Tensor, write};
+    use whyglass_graph::{Builder, DerivedConstants, Graph};
 
-    fn runtime() -> OrtRuntime {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../third_party/onnxruntime/libonnxruntime.so.1.32.0");
-        OrtRuntime::from_library(Path::new(path)).expect("ONNX Runtime is there: run `cargo xtask setup`")
-    }
-
-    fn numbers(count: i64, among: i64) -> Vec<f32> {
-        (0..count).map(|index| ((index * 7919 + index / 5) % among - among / 2) as f32).collect()
-    }
-
-    /// The gradient, by what its end is fed with, of a rectified 1×1 convolution to 32 channels and a depthwise one of 3×3 with a
-    /// stride of two, on a picture of `rows × columns` and 8 channels. All numbers are small integers.
-    fn gradient(rows: i64, columns: i64) -> Graph {
+    /// The gradient of a rectified 1×1 convolution to 32 channels and a depthwise one of 3×3 with a stride of two, of a
+    /// picture of `rows × columns` and 8 channels.
+    fn strided(rows: i64, columns: i64) -> Graph {
         let mut graph = Graph { opset: 17, ..Default::default() };
         graph.inputs = vec![graph.add_value("x", Some(vec![2, 8, rows, columns]))];
         let (x, derived) = (graph.inputs[0], DerivedConstants::default());
         let mut b = Builder::new(graph, &derived);
-        let widen = b.floats(&[32, 8, 1, 1], &numbers(256, 3));
+        let widen = b.floats(&[32, 8, 1, 1], &numbers(256, 3, 1.0));
         let wide = b.conv(x, widen, &Window::dense(&[1, 1]), 1).unwrap();
         let (lower, upper) = (b.scalar(0.0), b.scalar(6.0));
         let shape = b.shape(wide).unwrap();
         let rectified = b.node("Clip", &[wide, lower, upper], [], shape);
-        let filters = b.floats(&[32, 1, 3, 3], &numbers(288, 5));
+        let filters = b.floats(&[32, 1, 3, 3], &numbers(288, 5, 1.0));
         let window = Window { strides: vec![2, 2], before: vec![1, 1], after: vec![1, 1], ..Window::dense(&[3, 3]) };
         let end = b.conv(rectified, filters, &window, 32).unwrap();
-        let graph = Graph { outputs: vec![end], ..b.finish() };
-        let query = Query {
-            feeds: vec![x],
-            cotangents: vec![(end, CotangentKind::Fed)],
-            wrt: vec![x],
-            fetches: vec![rectified],
-            ..Query::default()
-        };
-        differentiate_for(OwnKernels { mask: true }, &graph, &query, &derived).unwrap()
+        gradient(&Graph { outputs: vec![end], ..b.finish() }, vec![rectified])
     }
 
     #[test]
     fn a_mask_reads_its_phase_of_maps_of_every_size() {
         let runtime = runtime();
-        if !are_known() {
-            return;
-        }
         for (rows, columns) in [(8, 8), (9, 8), (8, 11), (7, 5), (2, 3)] {
-            let graph = gradient(rows, columns);
-            let weights = Weights::new();
-            let written = write(&graph).unwrap();
-            let given = weights.share_all(&written.by_reference).unwrap();
-            let model = optimise(&runtime.environment, &given, &graph, &written).unwrap().unwrap();
-            let mut file = model.graph.clone().unwrap();
-            skip_picking(&mut file);
-            let phases = file.node.iter().flat_map(|node| &node.attribute).filter(|attribute| attribute.name == PHASE);
-            assert_eq!(phases.count(), 4, "{rows}×{columns}");
-            let inputs: Vec<Tensor> = graph
-                .inputs
-                .iter()
-                .map(|id| graph.value(*id).shape.clone().unwrap())
-                .map(|shape| Tensor::f32(&shape, &numbers(shape.iter().product(), 7)))
-                .collect();
-            let reading = packed_once(&weights, runtime.builder(2).unwrap(), &graph, &given, model, 2).unwrap();
-            let fast = Program::of(&graph, reading).unwrap();
-            let plain = runtime.compile(&graph, CompileOptions { optimise: false, threads: 1 }).unwrap();
-            let [fast, plain] = [fast, plain].map(|program| runtime.execute(&program, &inputs).unwrap());
-            assert!(fast == plain, "{rows}×{columns}");
-            assert!(plain[0].to_f32().unwrap().iter().any(|number| *number != 0.0), "{rows}×{columns}");
+            let optimised = Optimised::new(&runtime, strided(rows, columns));
+            let nodes = optimised.changed(|file, _| skip_picking(file));
+            assert_eq!(nodes.iter().filter(|node| node.op_type == NAME).count(), 4, "{rows}×{columns}");
+            let picks = nodes.iter().filter(|node| pick(node).is_some()).count();
+            assert_eq!(picks, 0, "{rows}×{columns}: what was picked is not needed");
+            optimised.check(&runtime, 2, &format!("{rows}×{columns}"));
         }
     }
 }

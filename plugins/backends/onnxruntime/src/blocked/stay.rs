@@ -1,12 +1,13 @@
-//! Keeps sums and masks of feature maps in the engine's blocks.
+//! Keeps sums, masks and max pooling's way back in the engine's blocks.
 //!
 //! The engine computes a sum of two maps in blocks only where both come in blocks already. The way back through a residual network
 //! begins outside of them, so that each sum and mask on it stays outside, and every convolution has its map laid out anew
-//! before and after. Here a sum or mask goes into blocks as soon as one of its maps is there; and a sum goes into the
+//! before and after. Here they go into blocks as soon as one of its maps is there; and a sum goes into the
 //! convolution that makes one of its terms. If in the end no fewer maps are laid out anew, everything is left as it was.
 
 use super::BLOCKED;
 use super::lanes::LANES;
+use super::max_pool_grad::SIDE_BY_SIDE;
 use crate::optimised::drop_unread;
 use std::collections::HashMap;
 use whyglass_graph::Graph;
@@ -20,7 +21,7 @@ const REORDER_OUTPUT: &str = "ReorderOutput";
 /// What the name of a value ends in that was moved into blocks.
 const INSIDE: &str = "_in_blocks";
 
-/// Moves sums and masks of `file`, which the engine has made of `graph`, into blocks. Nodes may be left that nobody needs.
+/// Moves what can be moved of `file`, which the engine has made of `graph`, into blocks. Nodes may be left that nobody needs.
 pub(super) fn stay_in_blocks(file: &mut GraphProto, graph: &Graph) {
     let shapes = graph.values.iter().filter_map(|value| Some((value.name.as_str(), value.shape.as_deref()?))).collect();
     let mut moved = Moved { shapes, in_blocks: HashMap::new(), renamed: HashMap::new(), nodes: Vec::new() };
@@ -75,16 +76,19 @@ impl Moved<'_> {
         self.nodes.push(node);
     }
 
-    /// The number of channels, if `node` is a sum or mask of maps, of which one is in blocks.
+    /// The number of channels, if `node` can be moved, and one of its maps is in blocks.
     fn movable(&self, node: &NodeProto) -> Option<i64> {
         let [a, b] = &node.input[..] else { return None };
-        let is_of_kind = is(node, "", "Add") || is(node, own::DOMAIN, own::MASK);
-        let &[_, channels, _, _] = *self.shapes.get(a.as_str())? else { return None };
-        let suits = is_of_kind
-            && self.shapes.get(a.as_str()) == self.shapes.get(b.as_str())
-            && channels % LANES as i64 == 0
-            && [a, b].into_iter().any(|input| self.in_blocks.contains_key(input));
-        suits.then_some(channels)
+        let shape = |value: &String| self.shapes.get(value.as_str()).copied();
+        let (a_shape, b_shape) = (shape(a)?, shape(b)?);
+        let (&[_, channels, _, _], &[_, b_channels, _, _]) = (a_shape, b_shape) else { return None };
+        let suits = if is(node, own::DOMAIN, own::MAX_POOL_GRAD) {
+            channels == b_channels
+        } else {
+            (is(node, "", "Add") || is(node, own::DOMAIN, own::MASK)) && a_shape == b_shape
+        };
+        let is_inside = [a, b].into_iter().any(|input| self.in_blocks.contains_key(input));
+        (suits && is_inside && channels % LANES as i64 == 0).then_some(channels)
     }
 
     /// `node` in blocks, and what it makes outside of them too.
@@ -97,13 +101,14 @@ impl Moved<'_> {
             }
             *input = self.in_blocks[input].clone();
         }
+        if is(&node, own::DOMAIN, own::MAX_POOL_GRAD) {
+            node.attribute.push(int(SIDE_BY_SIDE, LANES as i64));
+        }
         let outside = std::mem::take(&mut node.output[0]);
         let inside = format!("{outside}{INSIDE}");
         node.output[0].clone_from(&inside);
         self.nodes.push(node);
-        let kind = AttributeType::Int as i32;
-        let channels = AttributeProto { name: "channels".into(), i: channels, r#type: kind, ..Default::default() };
-        self.nodes.push(reorder(REORDER_OUTPUT, &inside, &outside, vec![channels]));
+        self.nodes.push(reorder(REORDER_OUTPUT, &inside, &outside, vec![int("channels", channels)]));
         self.in_blocks.insert(outside, inside);
     }
 }
@@ -118,6 +123,10 @@ fn reorder(op: &str, input: &str, output: &str, attribute: Vec<AttributeProto>) 
         domain: BLOCKED.into(),
         ..Default::default()
     }
+}
+
+fn int(name: &str, i: i64) -> AttributeProto {
+    AttributeProto { name: name.into(), i, r#type: AttributeType::Int as i32, ..Default::default() }
 }
 
 /// Lets convolutions in blocks add what a sum would add to them.
@@ -154,4 +163,48 @@ fn fuse_sums(graph: &mut GraphProto) {
 fn can_add(node: &NodeProto) -> bool {
     let is_bare = |attribute: &AttributeProto| attribute.name != "activation" || attribute.s.is_empty();
     is(node, BLOCKED, "Conv") && node.input.len() <= 3 && node.attribute.iter().all(is_bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blocked::testing::{Optimised, gradient, numbers, runtime};
+    use whyglass_graph::builder::Window;
+    use whyglass_graph::{Builder, DerivedConstants};
+
+    /// The gradient of two residual blocks and a mean over all cells, which begins outside of blocks.
+    fn residual(channels: i64) -> Graph {
+        let mut graph = Graph { opset: 17, ..Default::default() };
+        graph.inputs = vec![graph.add_value("x", Some(vec![2, 16, 4, 4]))];
+        let (mut x, derived) = (graph.inputs[0], DerivedConstants::default());
+        let mut b = Builder::new(graph, &derived);
+        let pointwise = Window::dense(&[1, 1]);
+        for block in 0..3 {
+            let inputs = if block == 0 { 16 } else { channels };
+            let mix = b.floats(&[channels, inputs, 1, 1], &numbers(channels * inputs, 3 + 2 * block, 1.0));
+            let mixed = b.conv(x, mix, &pointwise, 1).unwrap();
+            let sum = if block == 0 { mixed } else { b.add(mixed, x).unwrap() };
+            x = b.unary("Relu", sum).unwrap();
+        }
+        let end = b.node("GlobalAveragePool", &[x], [], vec![2, channels, 1, 1]);
+        gradient(&Graph { outputs: vec![end], ..b.finish() }, vec![])
+    }
+
+    #[test]
+    fn the_way_back_through_a_residual_network_stays_in_blocks() {
+        let runtime = runtime();
+        let optimised = Optimised::new(&runtime, residual(32));
+        let (before, after) = (optimised.changed(|_, _| ()), optimised.changed(stay_in_blocks));
+        assert!(reorderings(&after) + 4 < reorderings(&before), "{} {}", reorderings(&after), reorderings(&before));
+        assert!(!after.iter().any(|node| is(node, "", "Add")), "convolutions add");
+        optimised.check(&runtime, 2, "in blocks");
+    }
+
+    #[test]
+    fn what_does_not_fill_blocks_is_left_alone() {
+        let runtime = runtime();
+        let optimised = Optimised::new(&runtime, residual(24));
+        assert_eq!(optimised.changed(stay_in_blocks), optimised.changed(|_, _| ()));
+        optimised.check(&runtime, 1, "24 channels");
+    }
 }

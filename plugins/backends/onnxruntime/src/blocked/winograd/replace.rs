@@ -8,25 +8,24 @@ use crate::runtime::OrtError;
 use crate::weights::{Weight, Weights};
 use std::collections::HashMap;
 use std::sync::Arc;
-use whyglass_graph::own::{DOMAIN, import};
-use whyglass_graph::proto::{AttributeProto, AttributeType, ModelProto, NodeProto, TensorProto};
+use whyglass_graph::own::DOMAIN;
+use whyglass_graph::proto::{AttributeProto, AttributeType, GraphProto, NodeProto, TensorProto};
 use whyglass_graph::{Dtype, Tensor, declaration};
 
 /// With fewer channels than this on either side, transforming takes longer than is won.
 const FEWEST: i64 = 32;
 
-/// Puts each convolution of `model`, as the engine has optimised it, that can be had for fewer multiplications into the hands
+/// Puts each convolution of `graph`, as the engine has optimised it, that can be had for fewer multiplications into the hands
 /// of our kernel, with so many `threads`. The filters that it reads, by the names under which they are declared as data of `file`.
 ///
 /// # Errors
 /// If the engine refuses the filters.
 pub(crate) fn replace(
     shared: &Weights,
-    model: &mut ModelProto,
+    graph: &mut GraphProto,
     threads: usize,
     file: &str,
 ) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
-    let graph = model.graph.get_or_insert_default();
     let stored: HashMap<_, _> = graph.initializer.iter().map(|weight| (weight.name.as_str(), weight)).collect();
     let mut filters = HashMap::new();
     for node in &mut graph.node {
@@ -43,11 +42,7 @@ pub(crate) fn replace(
         node.attribute = pads.into_iter().chain([threads]).chain(bounds).collect();
         (node.domain, node.op_type, node.input[1]) = (DOMAIN.into(), NAME.into(), name);
     }
-    if filters.is_empty() {
-        return Ok(Vec::new());
-    }
     graph.initializer.extend(filters.iter().map(|(name, weight)| declaration(name, weight.tensor(), file)));
-    import(model);
     Ok(filters.into_iter().collect())
 }
 

@@ -1,21 +1,13 @@
-//! Convolutions in the hands of the kernel beside the engine as it is, on numbers that both compute exactly: filters are
-//! multiples of four, which are quartered on the way, and no sum needs more than 24 bits.
+//! Convolutions in the hands of the kernel, on numbers that are computed exactly: filters are multiples of four, which are
+//! quartered on the way, and no sum needs more than 24 bits.
 
 use super::{NAME, replace};
+use crate::OrtRuntime;
 use crate::blocked::are_known;
-use crate::optimised::{optimise, packed_once};
-use crate::weights::{Weight, Weights};
-use crate::{OrtRuntime, Program};
-use std::path::Path;
-use std::sync::Arc;
+use crate::blocked::testing::{Optimised, numbers, runtime};
+use crate::weights::Weights;
 use whyglass_graph::builder::Window;
-use whyglass_graph::proto::ModelProto;
-use whyglass_graph::{Builder, CompileOptions, DerivedConstants, Graph, Runtime, Tensor, write};
-
-fn runtime() -> OrtRuntime {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../third_party/onnxruntime/libonnxruntime.so.1.32.0");
-    OrtRuntime::from_library(Path::new(path)).expect("ONNX Runtime is there: run `cargo xtask setup`")
-}
+use whyglass_graph::{Builder, DerivedConstants, Graph};
 
 /// What stands after the convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,10 +37,6 @@ struct Case {
 
 const PLAIN: Case =
     Case { images: 1, inputs: 32, outputs: 32, size: [6, 6], pads: [1; 4], bias: true, then: Then::Relu, threads: 2 };
-
-fn numbers(count: i64, among: i64, step: f32) -> Vec<f32> {
-    (0..count).map(|index| ((index * 7919 + index / 5) % among - among / 2) as f32 * step).collect()
-}
 
 impl Case {
     fn graph(&self) -> Graph {
@@ -90,36 +78,17 @@ impl Case {
         Graph { outputs, ..b.finish() }
     }
 
-    /// Its file as the engine has optimised it, and the weights that it was given.
-    fn optimised(&self, runtime: &OrtRuntime, weights: &Weights) -> (ModelProto, Vec<(String, Arc<Weight>)>) {
-        let graph = self.graph();
-        let written = write(&graph).unwrap();
-        let given = weights.share_all(&written.by_reference).unwrap();
-        (optimise(&runtime.environment, &given, &graph, &written).unwrap().unwrap(), given)
-    }
-
     /// How many convolutions the kernel gets.
     fn replaced(&self, runtime: &OrtRuntime) -> usize {
-        let weights = Weights::new();
-        let (mut model, _) = self.optimised(runtime, &weights);
-        replace(&weights, &mut model, self.threads, "nowhere").unwrap();
-        model.graph.unwrap().node.iter().filter(|node| node.op_type == NAME).count()
+        let nodes = Optimised::new(runtime, self.graph()).changed(|file, _| {
+            replace(&Weights::new(), file, self.threads, "nowhere").unwrap();
+        });
+        nodes.iter().filter(|node| node.op_type == NAME).count()
     }
 
     fn check(&self, runtime: &OrtRuntime) {
         assert!(!are_known() || self.replaced(runtime) == 1, "{self:?}");
-        let (graph, weights) = (self.graph(), Weights::new());
-        let (model, given) = self.optimised(runtime, &weights);
-        let builder = runtime.builder(self.threads).unwrap();
-        let fast =
-            Program::of(&graph, packed_once(&weights, builder, &graph, &given, model, self.threads).unwrap()).unwrap();
-        let plain = runtime.compile(&graph, CompileOptions { optimise: false, threads: 1 }).unwrap();
-        let shape = graph.value(graph.inputs[0]).shape.clone().unwrap();
-        let input = [Tensor::f32(&shape, &numbers(shape.iter().product(), 7, 1.0))];
-        // Twice: what the first has left in memory must not matter.
-        let found = [&fast, &fast, &plain].map(|program| runtime.execute(program, &input).unwrap().remove(0));
-        assert_eq!(found[0].shape(), found[2].shape(), "{self:?}");
-        assert!(found[0] == found[2] && found[1] == found[2], "{self:?}");
+        Optimised::new(runtime, self.graph()).check(runtime, self.threads, &format!("{self:?}"));
     }
 }
 
