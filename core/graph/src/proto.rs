@@ -1,7 +1,7 @@
 //! ONNX's messages, as far as this crate reads or writes them. The field numbers are those of onnx.proto.
 //!
 //! Derived by hand with `prost`: no crate found both reads and writes ONNX and is kept up. Sub-graphs and other things
-//! that are only ever refused stay undecoded bytes. Tensor data is [`Bytes`]: decoding does not copy it.
+//! that are only ever refused are not decoded: what was read from an engine and is written again has none of them. Tensor data is [`Bytes`]: decoding does not copy it.
 
 use bytes::Bytes;
 

@@ -46,6 +46,24 @@ fn a_model_cut_short_anywhere_is_refused() {
 }
 
 #[test]
+fn operators_of_our_own_are_not_a_files_to_use() {
+    let mut graph = read_bytes(convolutional().bytes().into(), None).unwrap();
+    graph.nodes[0].domain = "whyglass".into();
+    graph.domains.insert("whyglass".into(), 1);
+    let error = read_bytes(write_whole(&graph).unwrap().into(), None).unwrap_err().to_string();
+    assert!(error.contains("whyglass") && error.contains(&graph.nodes[0].op), "{error}");
+}
+
+#[test]
+fn attributes_by_which_we_mark_nodes_are_not_taken_from_a_file() {
+    let mut graph = read_bytes(convolutional().bytes().into(), None).unwrap();
+    let before = graph.nodes[0].attributes.clone();
+    graph.nodes[0].attributes.insert("__phase".into(), 0.into());
+    let graph = read_bytes(write_whole(&graph).unwrap().into(), None).unwrap();
+    assert_eq!(graph.nodes[0].attributes, before);
+}
+
+#[test]
 fn a_cycle_is_refused_by_the_name_of_a_node_in_it() {
     let network = Network::new("data", &[1, 3, 8, 8])
         .node("a = Add(data, b)", &[])

@@ -2,7 +2,7 @@
 
 use super::GraphModel;
 use crate::differentiate::{CotangentKind, Query, Rule, differentiate_for};
-use crate::{CompileOptions, Dtype, Error, Graph, Runtime, Tensor, ValueId};
+use crate::{CompileOptions, Dtype, Error, Graph, OwnKernels, Runtime, Tensor, ValueId};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -254,10 +254,12 @@ impl<R: Runtime> GraphModel<R> {
         for (name, id, tensor) in cotangents {
             check(&plan, name, *id, tensor)?;
         }
-        let question = Question::Vjp(query.clone());
-        let program = self.program(size, threads, question, || {
-            differentiate_for(self.runtime.own_kernels(), &plan, query, &self.derived)
-        })?;
+        let program = |kernels| {
+            let graph = || differentiate_for(kernels, &plan, query, &self.derived);
+            self.program(size, threads, Question::Vjp(query.clone()), graph)
+        };
+        // Operators of our own compute in float32, which not every network does throughout.
+        let program = program(self.runtime.own_kernels()).or_else(|_| program(OwnKernels::NONE))?;
         let inputs = fed.iter().chain(cotangents).map(|(_, _, tensor)| tensor.clone()).collect();
         let mut wrt = self.execute(&program, inputs, query.wrt.len() + query.fetches.len())?;
         let fetches = wrt.split_off(query.wrt.len());

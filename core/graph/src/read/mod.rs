@@ -11,7 +11,7 @@ mod order;
 mod tensor;
 
 use crate::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
-use crate::{Attribute, Dtype, Error, Graph, Node, Tensor, ValueId};
+use crate::{Attribute, Dtype, Error, Graph, Node, Tensor, ValueId, own};
 use bytes::Bytes;
 use prost::Message as _;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -205,9 +205,18 @@ impl Names<'_> {
                 Error::Malformed { what } => Error::malformed(format!("{}: {what}", describe(proto))),
                 other => other,
             })?;
-            attributes.insert(attribute.name.clone(), value);
+            // What begins like this means nothing to an operator, and may mean something to us.
+            if !attribute.name.starts_with("__") {
+                attributes.insert(attribute.name.clone(), value);
+            }
         }
         let domain = if own_domain(&proto.domain) { String::new() } else { proto.domain.clone() };
+        if domain == own::DOMAIN {
+            return Err(Error::unsupported(format!(
+                "{}: operators of {domain:?} are not a file's to use",
+                describe(proto)
+            )));
+        }
         if domain.is_empty() && proto.op_type == "Constant" {
             let name = proto.output.first().filter(|name| !name.is_empty());
             let name = name.ok_or_else(|| Error::malformed("a Constant without an output"))?;

@@ -97,15 +97,24 @@ pub(crate) fn packed_once(
 }
 
 /// Puts kernels of our own into `model`, if there are any for this kind of processor. The weights that they read, by their names.
+#[cfg(target_arch = "x86_64")]
 fn with_own_kernels(
     shared: &Weights,
     model: &mut ModelProto,
     graph: &Graph,
     threads: usize,
 ) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
-    #[cfg(target_arch = "x86_64")]
-    return crate::blocked::put_in(shared, model, graph, threads, NOWHERE[1]);
-    #[cfg(not(target_arch = "x86_64"))]
+    crate::blocked::put_in(shared, model, graph, threads, NOWHERE[1])
+}
+
+/// There are none for this kind of processor.
+#[cfg(not(target_arch = "x86_64"))]
+fn with_own_kernels(
+    _: &Weights,
+    _: &mut ModelProto,
+    _: &Graph,
+    _: usize,
+) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
     Ok(Vec::new())
 }
 

@@ -202,8 +202,7 @@ impl Runtime for OrtRuntime {
         let mut outputs: Vec<*mut sys::OrtValue> = vec![std::ptr::null_mut(); program.outputs.len()];
         // SAFETY: names and values are alive and as many as is said. ONNX Runtime documents `Run` as safe to be called
         // from several threads for one session, which holds for its CPU execution provider, the only one used here, and for our
-        // kernel, which is only read
-        // (the wrapper crate asks for `&mut` because of other providers).
+        // kernels, which have nothing that changes (the wrapper crate asks for `&mut` because of other providers).
         let status = unsafe {
             (ort::api().Run)(
                 program.session.ptr().cast_mut(),

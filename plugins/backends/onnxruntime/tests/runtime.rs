@@ -6,7 +6,8 @@ use std::sync::Arc;
 use whyglass_graph::builder::Window;
 use whyglass_graph::own::Mask;
 use whyglass_graph::{
-    Attribute, Builder, CompileOptions, DerivedConstants, Graph, Node, ReferenceRuntime, Runtime, Tensor, ValueId,
+    Attribute, Builder, CompileOptions, Cotangent, DerivedConstants, Graph, GraphModel, Node, Options,
+    ReferenceRuntime, Rule, Runtime, Tensor, ValueId, Vjp,
 };
 use whyglass_onnxruntime::{OrtError, OrtRuntime};
 
@@ -295,4 +296,35 @@ fn a_mask_is_not_taken_for_a_product_of_the_same() {
             assert!(wanted.to_f64() == found.to_f64(), "the mask comes first: {mask_first}");
         }
     }
+}
+
+/// Operators of our own compute in float32. Where a network does not, its gradient is made of ONNX's.
+#[test]
+fn a_pooling_in_half_precision_has_its_gradient() {
+    let mut graph = Graph { opset: 17, ..Default::default() };
+    let x = graph.add_value("x", Some(vec![1, 3, 2, 4]));
+    let [half, pooled, single, mean, scores] =
+        ["half", "pooled", "single", "mean", "scores"].map(|name| graph.add_value(name, None));
+    let window = [("kernel_shape", Attribute::Ints(vec![2; 2])), ("strides", Attribute::Ints(vec![2; 2]))];
+    graph.nodes = vec![
+        node("Cast", &[x], half, &[("to", Attribute::Int(10))]),
+        node("MaxPool", &[half], pooled, &window),
+        node("Cast", &[pooled], single, &[("to", Attribute::Int(1))]),
+        node("GlobalAveragePool", &[single], mean, &[]),
+        node("Flatten", &[mean], scores, &[]),
+    ];
+    (graph.inputs, graph.outputs) = (vec![x], vec![scores]);
+    let model = GraphModel::from_graph(graph, &Options::default(), Arc::new(runtime())).unwrap();
+    let picture = Tensor::f32(&[1, 3, 2, 4], &(0..24).map(|index| (index * 7 % 24) as f32).collect::<Vec<_>>());
+    let question = Vjp {
+        feeds: &[("input", picture)],
+        cotangents: &[("logits", Cotangent::Tensor(Tensor::f32(&[1, 3], &[2.0, 0.0, 0.0])))],
+        wrt: &["input"],
+        fetches: &[],
+        rule: Rule::Standard,
+    };
+    let gradient = model.vjp(&question, 1).unwrap().wrt.remove(0).to_f32().unwrap();
+    // The first plane is 0 7 14 21, 4 11 18 1: its maxima are 11 and 21.
+    assert_eq!(gradient[..8], [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
+    assert_eq!(gradient[8..], [0.0; 16]);
 }

@@ -6,7 +6,7 @@ use super::lanes::LANES;
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput, ShapeInferenceContext,
 };
-use ort::value::{TensorElementType, TensorValueType};
+use ort::value::{TensorElementType, TensorValueType, ValueType};
 use parking_lot::Mutex;
 use std::iter::StepBy;
 use std::ops::Range;
@@ -41,6 +41,11 @@ impl Operator for MaxPoolGrad {
         };
         let [kernel, strides, dilations, pads] =
             [axes("kernel_shape")?, axes("strides")?, axes("dilations")?, axes("pads")?];
+        // What an axis is computed from stays far from what a number can hold.
+        let in_range = |least: i64, numbers: [i64; 2]| numbers.iter().all(|number| (least..1 << 24).contains(number));
+        if ![kernel, strides, dilations].into_iter().all(|numbers| in_range(1, numbers)) || !in_range(0, pads) {
+            return Err(ort::Error::new("a pooling by a window that does not move"));
+        }
         let axis = |axis: usize| Axis {
             kernel: kernel[axis],
             stride: strides[axis],
@@ -53,8 +58,9 @@ impl Operator for MaxPoolGrad {
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
         match context.inputs().get(1) {
-            Some(like) => context.set_output(0, like),
-            None => Ok(()),
+            // Without dimensions: of one that is not known the engine says the same.
+            Some(like @ ValueType::Tensor { shape, .. }) if !shape.is_empty() => context.set_output(0, like),
+            _ => Ok(()),
         }
     }
 }
@@ -116,7 +122,7 @@ impl Kernel for MaxPoolGradKernel {
             let (x, g) = (&x[index * plane..][..plane], &g[index * pooled_plane..][..pooled_plane]);
             let mut laid = planes[index].lock();
             if self.in_blocks {
-                // SAFETY: maps are only put in blocks where those are known, which takes AVX-512.
+                // SAFETY: there is such an operator only where blocks are known, which takes AVX-512.
                 unsafe { self.lay_blocks(x.as_chunks().0, whole, g.as_chunks().0, pooled, laid.as_chunks_mut().0) };
             } else {
                 self.lay::<1>(x.as_chunks().0, whole, g.as_chunks().0, pooled, laid.as_chunks_mut().0);

@@ -30,11 +30,14 @@ pub(crate) fn are_known() -> bool {
     std::arch::is_x86_feature_detected!("avx512f")
 }
 
-/// Adds the operators to `domain`.
+/// Adds the operators to `domain`, where the processor has what they are written for.
 ///
 /// # Errors
 /// If the engine refuses them.
 pub(crate) fn with_operators(domain: OperatorDomain) -> ort::Result<OperatorDomain> {
+    if !are_known() {
+        return Ok(domain);
+    }
     domain.add(winograd::Winograd)?.add(phase_mask::PhaseMask)?.add(max_pool_grad::MaxPoolGrad)
 }
 

@@ -7,7 +7,7 @@ use super::lanes::{LANES, load, store};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput, ShapeInferenceContext,
 };
-use ort::value::{TensorElementType, TensorValueType};
+use ort::value::{TensorElementType, TensorValueType, ValueType};
 use parking_lot::Mutex;
 use std::arch::x86_64::{_CMP_LT_OQ, _mm512_cmp_ps_mask, _mm512_mask_cmp_ps_mask, _mm512_maskz_mov_ps, _mm512_set1_ps};
 use std::collections::HashMap;
@@ -41,7 +41,9 @@ fn pick(node: &NodeProto) -> Option<(String, [i64; 3])> {
     let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
     let index = attribute(own::PHASE).filter(|_| node.domain == BLOCKED)?.i;
     let &[stride, other] = &attribute("strides")?.ints[..] else { return None };
-    (stride == other && stride > 0).then(|| (node.input[0].clone(), [stride, index / stride, index % stride]))
+    let is_bare = node.input.len() == 2 && attribute("activation").is_none_or(|activation| activation.s.is_empty());
+    (stride == other && stride > 0 && is_bare)
+        .then(|| (node.input[0].clone(), [stride, index / stride, index % stride]))
 }
 
 pub(super) struct PhaseMask;
@@ -68,7 +70,7 @@ impl Operator for PhaseMask {
     fn create_kernel<'attr>(&self, node: &KernelContext<'attr>) -> ort::Result<PhaseMaskKernel> {
         let phase: Option<Vec<i64>> = node.get(PHASE);
         let phase = phase.and_then(|phase| <[i64; 3]>::try_from(phase).ok()).map(|phase| phase.map(usize::try_from));
-        let Some([Ok(stride), Ok(row), Ok(column)]) = phase else {
+        let Some([Ok(stride @ 1..), Ok(row), Ok(column)]) = phase else {
             return Err(ort::Error::new("a mask without its phase"));
         };
         let (lower, upper) = (node.get("lower"), node.get("upper"));
@@ -78,8 +80,9 @@ impl Operator for PhaseMask {
 
     fn infer_shape(&self, context: &mut ShapeInferenceContext) -> ort::Result<()> {
         match context.inputs().first() {
-            Some(like) => context.set_output(0, like),
-            None => Ok(()),
+            // Without dimensions: of one that is not known the engine says the same.
+            Some(like @ ValueType::Tensor { shape, .. }) if !shape.is_empty() => context.set_output(0, like),
+            _ => Ok(()),
         }
     }
 }
@@ -128,7 +131,7 @@ impl Kernel for PhaseMaskKernel {
                 }
                 let x_row = row * self.stride + self.row;
                 let x = x.get(x_row * x_columns..(x_row + 1) * x_columns).unwrap_or_default();
-                // SAFETY: such an operator is only put where blocks are known, which takes AVX-512.
+                // SAFETY: there is such an operator only where blocks are known, which takes AVX-512.
                 unsafe { self.mask_line(line, x) };
             }
         })

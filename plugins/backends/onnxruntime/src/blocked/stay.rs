@@ -23,7 +23,9 @@ const INSIDE: &str = "_in_blocks";
 
 /// Moves what can be moved of `file`, which the engine has made of `graph`, into blocks. Nodes may be left that nobody needs.
 pub(super) fn stay_in_blocks(file: &mut GraphProto, graph: &Graph) {
-    let shapes = graph.values.iter().filter_map(|value| Some((value.name.as_str(), value.shape.as_deref()?))).collect();
+    let of_nodes = graph.nodes.iter().flat_map(|node| node.inputs.iter().chain(&node.outputs)).flatten();
+    let values = of_nodes.map(|id| graph.value(*id));
+    let shapes = values.filter_map(|value| Some((value.name.as_str(), value.shape.as_deref()?))).collect();
     let mut moved = Moved { shapes, in_blocks: HashMap::new(), renamed: HashMap::new(), nodes: Vec::new() };
     file.node.iter().for_each(|node| moved.add(node));
     let mut changed = GraphProto { node: moved.nodes, output: file.output.clone(), ..GraphProto::default() };
@@ -62,7 +64,9 @@ impl Moved<'_> {
                 input.clone_from(now);
             }
         }
-        if is(&node, BLOCKED, REORDER_OUTPUT) {
+        if node.attribute.iter().any(|attribute| attribute.name == "channels_last" && attribute.i != 0) {
+            // Its map outside lies otherwise than all others.
+        } else if is(&node, BLOCKED, REORDER_OUTPUT) {
             self.in_blocks.insert(node.output[0].clone(), node.input[0].clone());
         } else if is(&node, BLOCKED, REORDER_INPUT) {
             if let Some(inside) = self.in_blocks.get(&node.input[0]) {
@@ -82,6 +86,9 @@ impl Moved<'_> {
         let shape = |value: &String| self.shapes.get(value.as_str()).copied();
         let (a_shape, b_shape) = (shape(a)?, shape(b)?);
         let (&[_, channels, _, _], &[_, b_channels, _, _]) = (a_shape, b_shape) else { return None };
+        if a_shape.contains(&-1) {
+            return None;
+        }
         let suits = if is(node, own::DOMAIN, own::MAX_POOL_GRAD) {
             channels == b_channels
         } else {
@@ -117,7 +124,6 @@ fn reorder(op: &str, input: &str, output: &str, attribute: Vec<AttributeProto>) 
     NodeProto {
         input: vec![input.into()],
         output: vec![output.into()],
-        name: output.into(),
         op_type: op.into(),
         attribute,
         domain: BLOCKED.into(),
@@ -137,12 +143,10 @@ fn fuse_sums(graph: &mut GraphProto) {
         .for_each(|name| *readers.entry(name).or_default() += 1);
     let mut nodes: Vec<NodeProto> = Vec::with_capacity(graph.node.len());
     for node in std::mem::take(&mut graph.node) {
-        let term = node.input.iter().position(|input| {
+        let is_moved_sum = is(&node, "", "Add") && node.output[0].ends_with(INSIDE);
+        let term = node.input.iter().filter(|_| is_moved_sum).position(|input| {
             let maker = nodes.iter().find(|maker| maker.output.first() == Some(input));
-            is(&node, "", "Add")
-                && node.output[0].ends_with(INSIDE)
-                && readers.get(input) == Some(&1)
-                && maker.is_some_and(can_add)
+            readers.get(input) == Some(&1) && maker.is_some_and(can_add)
         });
         let Some(term) = term else {
             nodes.push(node);
@@ -198,6 +202,49 @@ mod tests {
         assert!(reorderings(&after) + 4 < reorderings(&before), "{} {}", reorderings(&after), reorderings(&before));
         assert!(!after.iter().any(|node| is(node, "", "Add")), "convolutions add");
         optimised.check(&runtime, 2, "in blocks");
+    }
+
+    /// The engine lays maps out with their channels last where a transposition follows.
+    #[test]
+    fn maps_with_their_channels_last_are_not_taken_for_others() {
+        let runtime = runtime();
+        for (channels, cells) in [(16, 16), (32, 16), (16, 32)] {
+            let mut graph = Graph { opset: 17, ..Default::default() };
+            let shapes = [vec![1, channels, cells, cells], vec![1, cells, cells, channels]];
+            graph.inputs =
+                ["x", "y"].into_iter().zip(shapes).map(|(name, shape)| graph.add_value(name, Some(shape))).collect();
+            let (x, y, derived) = (graph.inputs[0], graph.inputs[1], DerivedConstants::default());
+            let mut b = Builder::new(graph, &derived);
+            let mix = b.floats(&[channels, channels, 1, 1], &numbers(channels * channels, 3, 1.0));
+            let mixed = b.conv(x, mix, &Window::dense(&[1, 1]), 1).unwrap();
+            let last = b.transpose(mixed, &[0, 2, 3, 1]).unwrap();
+            let sum = b.add(last, y).unwrap();
+            let first = b.transpose(sum, &[0, 3, 1, 2]).unwrap();
+            let end = b.conv(first, mix, &Window::dense(&[1, 1]), 1).unwrap();
+            let optimised = Optimised::new(&runtime, Graph { outputs: vec![end], ..b.finish() });
+            optimised.check(&runtime, 1, &format!("{channels} channels"));
+        }
+    }
+
+    /// Of sums that somebody else wants there are two, inside and outside.
+    #[test]
+    fn a_sum_that_is_fetched_is_there_outside_of_blocks_too() {
+        let runtime = runtime();
+        let mut graph = Graph { opset: 17, ..Default::default() };
+        graph.inputs = ["x", "y"].map(|name| graph.add_value(name, Some(vec![1, 32, 9, 9]))).to_vec();
+        let (mut x, y, derived) = (graph.inputs[0], graph.inputs[1], DerivedConstants::default());
+        let mut b = Builder::new(graph, &derived);
+        let other = b.unary("Neg", y).unwrap();
+        let mix = b.floats(&[32, 32, 1, 1], &numbers(32 * 32, 3, 1.0));
+        let mut outputs = Vec::new();
+        for _ in 0..3 {
+            let mixed = b.conv(x, mix, &Window::dense(&[1, 1]), 1).unwrap();
+            let rectified = b.unary("Relu", mixed).unwrap();
+            x = b.add(rectified, other).unwrap();
+            outputs.push(x);
+        }
+        outputs.push(b.conv(x, mix, &Window::dense(&[1, 1]), 1).unwrap());
+        Optimised::new(&runtime, Graph { outputs, ..b.finish() }).check(&runtime, 2, "fetched");
     }
 
     #[test]

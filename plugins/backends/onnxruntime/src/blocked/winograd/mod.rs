@@ -1,6 +1,6 @@
 //! Convolutions of 3×3 with fewer multiplications: a kernel of our own in the place of the engine's, in its blocked layout.
 //!
-//! Where it stands in a file ([`replace`]), what the engine sees of it ([`operator`]), its filters ([`filter`]), and the
+//! Where it stands in a file ([`mod@replace`]), what the engine sees of it ([`operator`]), its filters ([`filter`]), and the
 //! arithmetic: how an image is cut into tiles ([`tiles`]), which are multiplied ([`multiply`]). Which convolutions there
 //! are, and what they are for, is not known here. Decided in ADR 12.
 //!
@@ -14,8 +14,8 @@
 //!      0  1  0 −1          0   0   1
 //! ```
 //!
-//! no number grows by more than a factor of four on the way, so that the answer is as precise as the engine's own. A number that
-//! is not finite may spread to the other outputs of its tile.
+//! sums are of few numbers of about the same size, and the answer is about as precise as the engine's own. One number that is not
+//! finite makes the outputs of its tile NaN, where the engine might have kept an infinity.
 //!
 //! Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks* (2016), F(2×2, 3×3); after Winograd, *Arithmetic
 //! Complexity of Computations* (1980).

@@ -9,6 +9,9 @@ use ort::operator::{ComputeContext, Kernel, KernelContext, Operator, OperatorInp
 use ort::value::{TensorElementType, TensorValueType, ValueRef, ValueType};
 use parking_lot::Mutex;
 
+/// More rows or columns of zeros than this are no convolution that anybody means.
+const MOST_PADDING: i64 = 1 << 24;
+
 /// Memory for tasks that run at the same time, kept for the next. As many as threads have ever run at once.
 static SCRATCH: Mutex<Vec<Scratch>> = Mutex::new(Vec::new());
 
@@ -42,7 +45,8 @@ impl Operator for Winograd {
     fn create_kernel<'attr>(&self, node: &KernelContext<'attr>) -> ort::Result<WinogradKernel> {
         let wanted = |name: &str| ort::Error::new(format!("a convolution without {name}"));
         let pads: Vec<i64> = node.get("pads").ok_or_else(|| wanted("pads"))?;
-        let pads = pads.try_into().map_err(|_| wanted("four pads"))?;
+        let is_sane = pads.iter().all(|pad| (0..MOST_PADDING).contains(pad));
+        let pads = pads.try_into().ok().filter(|_| is_sane).ok_or_else(|| wanted("four sensible pads"))?;
         let bound = |name, none| node.get::<f32>(name).unwrap_or(none);
         let threads = node.get::<i64>("threads").ok_or_else(|| wanted("threads"))?;
         Ok(WinogradKernel {
@@ -64,8 +68,10 @@ impl Operator for Winograd {
         else {
             return Ok(());
         };
-        let size = |cells: i64, pads: i64| if cells < 0 { cells } else { cells + pads - 2 };
-        let shape = [images, outputs, size(rows, top + bottom), size(columns, left + right)];
+        if rows < 0 || columns < 0 {
+            return Ok(());
+        }
+        let shape = [images, outputs, rows + top + bottom - 2, columns + left + right - 2];
         let mut inferred = inputs[0].clone();
         if let ValueType::Tensor { shape: inferred, .. } = &mut inferred {
             *inferred = shape.into();
@@ -96,29 +102,30 @@ impl Kernel for WinogradKernel {
         let (output, output_len) = (output.as_mut_ptr().cast::<Block>(), output.len() / LANES);
         let sum_len = sum.as_ref().map_or(shape.output(), |sum| sum.shape().num_elements() / LANES);
         let (bias, filters) = (bias.as_ref().map(blocks), blocks(&filters));
-        let convolution = Convolution {
-            shape,
-            input: blocks(&input),
-            filters,
-            bias,
-            lower: self.lower,
-            upper: self.upper,
-            // SAFETY: as many blocks each as is compared below. The engine keeps both alive and lets nobody else change them
-            // while this runs; where it gives both the same place, they begin there. Tasks are called once each, and no two
-            // have the same output.
-            places: unsafe { Places::new(output, sum.as_ref().map(|sum| sum.data_ptr().cast()), shape.output()) },
-        };
-        let as_wanted = convolution.input.len() == shape.input()
+        let input_blocks = blocks(&input);
+        let as_wanted = input_blocks.len() == shape.input()
             && [output_len, sum_len] == [shape.output(); 2]
             && filters.len() == PRODUCTS * shape.inputs * LANES * shape.outputs
             && bias.is_none_or(|bias| bias.len() == shape.outputs);
         if !as_wanted {
             return Err(ort::Error::new(format!("a convolution of other sizes than {shape:?}")));
         }
+        let convolution = Convolution {
+            shape,
+            input: input_blocks,
+            filters,
+            bias,
+            lower: self.lower,
+            upper: self.upper,
+            // SAFETY: they are as many blocks each, which has just been compared. The engine keeps both alive and lets nobody else
+            // change them while this runs; where it gives both the same place, they begin there. Tasks are called once each,
+            // and no two have the same output.
+            places: unsafe { Places::new(output, sum.as_ref().map(|sum| sum.data_ptr().cast()), shape.output()) },
+        };
         let division = Division::new(&shape, self.threads);
         context.par_for(division.tasks(), 0, |task| {
             let mut scratch = SCRATCH.lock().pop().unwrap_or_default();
-            // SAFETY: such an operator is only put where blocks are known, which takes AVX-512.
+            // SAFETY: there is such an operator only where blocks are known, which takes AVX-512.
             unsafe { convolution.compute(&division, task, &mut scratch) };
             SCRATCH.lock().push(scratch);
         })
@@ -133,7 +140,8 @@ impl WinogradKernel {
         let shape = || {
             let (&[images, channels, rows, columns], &[_, outputs, inputs]) = (maps, filters) else { return None };
             let [top, left, bottom, right] = self.pads;
-            let is_whole = channels == inputs && channels % LANES as i64 == 0 && outputs % LANES as i64 == 0;
+            let is_whole =
+                channels == inputs && [channels, outputs].iter().all(|all| *all > 0 && all % LANES as i64 == 0);
             Some(Shape {
                 images: size(images)?,
                 inputs: is_whole.then_some(size(channels)? / LANES)?,
