@@ -2,7 +2,7 @@
 //!
 //! The engine computes a sum of two maps in blocks only where both come in blocks already. The way back through a residual network
 //! begins outside of them, so that each sum and mask on it stays outside, and every convolution has its map laid out anew
-//! before and after. Here they go into blocks as soon as one of its maps is there; and a sum goes into the
+//! before and after. Here each goes into blocks as soon as one of its maps is there; and a sum goes into the
 //! convolution that makes one of its terms. If in the end no fewer maps are laid out anew, everything is left as it was.
 
 use super::BLOCKED;

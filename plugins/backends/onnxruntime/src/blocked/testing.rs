@@ -1,6 +1,7 @@
 //! Graphs run with the kernels, without them, and by the reference, for tests. Their numbers are small integers, which all
 //! three compute exactly.
 
+use crate::blocked::are_known;
 use crate::optimised::{drop_unread, optimise, packed_once};
 use crate::weights::{Weight, Weights};
 use crate::{OrtRuntime, Program};
@@ -60,6 +61,9 @@ impl Optimised {
 
     /// Holds it with the kernels, on so many threads, to what it is without them, and by the reference.
     pub(super) fn check(self, runtime: &OrtRuntime, threads: usize, case: &str) {
+        if !are_known() {
+            eprintln!("{case}: without the kernels, since blocks are not known on this processor");
+        }
         let Self { graph, weights, given, model } = self;
         let reading = packed_once(&weights, runtime.builder(threads).unwrap(), &graph, &given, model, threads).unwrap();
         let fast = Program::of(&graph, reading).unwrap();

@@ -145,6 +145,14 @@ pub(super) struct Scratch {
     sums: Vec<Lanes>,
 }
 
+/// The first `len` of `memory`, which keeps what it has ever grown to: what is in it does not matter.
+fn at_least(memory: &mut Vec<Lanes>, len: usize) -> &mut [Lanes] {
+    if memory.len() < len {
+        memory.resize(len, Lanes([0.0; LANES]));
+    }
+    &mut memory[..len]
+}
+
 /// The tiles of a task in groups of about equal size.
 #[derive(Clone, Copy)]
 struct Groups {
@@ -168,12 +176,11 @@ impl Convolution<'_> {
         let (tiles, panels) = division.of(task);
         let groups = Groups::new(tiles.len());
         let blocks = PANEL * panels.start..(PANEL * panels.end).min(self.shape.outputs);
-        let zero = Lanes([0.0; LANES]);
-        scratch.tiles.resize(PRODUCTS * groups.count * self.shape.inputs, zero);
-        scratch.sums.resize(PRODUCTS * groups.count * blocks.len(), zero);
-        self.take_apart(tiles.start, groups, &mut scratch.tiles);
-        self.multiply(groups, blocks.clone(), &scratch.tiles, &mut scratch.sums);
-        self.put_together(tiles.start, groups.count, blocks, &scratch.sums);
+        let tiles_taken = at_least(&mut scratch.tiles, PRODUCTS * groups.count * self.shape.inputs);
+        let sums = at_least(&mut scratch.sums, PRODUCTS * groups.count * blocks.len());
+        self.take_apart(tiles.start, groups, tiles_taken);
+        self.multiply(groups, blocks.clone(), tiles_taken, sums);
+        self.put_together(tiles.start, groups.count, blocks, sums);
     }
 
     /// `BᵀdB` of the tiles from `first`.
