@@ -8,7 +8,7 @@ use std::arch::x86_64::{_mm512_add_ps, _mm512_fmadd_ps, _mm512_set1_ps, _mm512_s
 pub(super) const GROUP: usize = 14;
 
 /// Blocks of inputs that are added up before their sum goes to the others: a long sum is rounded more often.
-const CHUNK: usize = 8;
+const CHUNK: usize = 4;
 
 /// `sums = filters · tiles` for a group of up to [`GROUP`] tiles and one panel of one or two blocks of outputs.
 ///
