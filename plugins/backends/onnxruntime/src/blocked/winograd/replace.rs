@@ -12,7 +12,7 @@ use whyglass_graph::own::DOMAIN;
 use whyglass_graph::proto::{AttributeProto, AttributeType, GraphProto, NodeProto, TensorProto};
 use whyglass_graph::{Dtype, Tensor, declaration};
 
-/// With fewer channels than this on either side, transforming takes longer than is won.
+/// With fewer channels than this on either side, transforming is expected to take longer than is won. Not measured.
 const FEWEST: i64 = 32;
 
 /// Puts each convolution of `graph`, as the engine has optimised it, that can be had for fewer multiplications into the hands
