@@ -8,6 +8,8 @@ const MOST: usize = 16;
 const USUAL: usize = 8;
 /// What the gradient of a picture costs, in forward passes.
 const GRADIENT: usize = 3;
+/// Pictures of which back ends compute the gradients together.
+const TOGETHER: usize = 2;
 
 /// Rows per call for `evaluations` of them: what the model prefers, evened out so that the last batch is about as full
 /// as the others (each batch size is compiled once, so there is only one).
@@ -17,20 +19,25 @@ pub fn rows(model: &ModelDescriptor, evaluations: usize) -> usize {
 }
 
 /// As [`rows`], for as many gradients, on `threads`: as many for each of them, since a batch of gradients takes as long as
-/// the thread that has the most.
+/// the thread that has the most; and an even number, if it is not one, since back ends take two together.
 #[must_use]
 pub fn gradient_rows(model: &ModelDescriptor, gradients: usize, threads: usize) -> usize {
     let threads = threads.max(1);
-    even(preferred(model).div_ceil(GRADIENT).next_multiple_of(threads), gradients)
-        .next_multiple_of(threads)
-        .min(gradients.max(1))
+    let rows = preferred(model).div_ceil(GRADIENT).next_multiple_of(threads);
+    let whole = whole(rows, threads);
+    even(rows.next_multiple_of(whole), gradients).next_multiple_of(whole).min(gradients.max(1))
 }
 
-/// How many of `rows` gradients to ask for where `left` are left: two, if it is one. That one would be taken by all threads
-/// together, for which a model has to be compiled again.
+/// How many of `rows` gradients to ask for on `threads` where `left` are left: as many as leave no picture alone on its thread
+/// that has company in other batches. A batch of another kind would have to be compiled, which takes longer.
 #[must_use]
-pub fn last_gradient_rows(rows: usize, left: usize) -> usize {
-    left.max(2).min(rows)
+pub fn last_gradient_rows(rows: usize, left: usize, threads: usize) -> usize {
+    left.next_multiple_of(whole(rows, threads.max(1))).min(rows)
+}
+
+/// Of what a batch of gradients is a multiple, if it has so many `rows`.
+fn whole(rows: usize, threads: usize) -> usize {
+    if rows > threads { threads * TOGETHER } else { threads }
 }
 
 fn preferred(model: &ModelDescriptor) -> usize {
@@ -65,15 +72,19 @@ mod tests {
 
     #[test]
     fn a_batch_of_gradients_takes_about_as_long_as_one_of_evaluations() {
-        assert_eq!(gradient_rows(&model(8), 50, 1), 3);
+        assert_eq!(gradient_rows(&model(8), 50, 1), 4);
         assert_eq!(gradient_rows(&model(1), 50, 1), 1);
-        assert_eq!(gradient_rows(&model(8), 4, 1), 2);
+        assert_eq!(gradient_rows(&model(8), 6, 1), 4, "of which the last has two");
     }
 
     #[test]
     fn no_gradient_is_left_alone() {
-        assert_eq!([1, 2, 3, 4].map(|left| last_gradient_rows(4, left)), [2, 2, 3, 4]);
-        assert_eq!(last_gradient_rows(1, 1), 1);
+        assert_eq!([1, 2, 3, 4].map(|left| last_gradient_rows(4, left, 1)), [2, 2, 4, 4]);
+        assert_eq!([1, 2, 3, 4].map(|left| last_gradient_rows(4, left, 2)), [4; 4]);
+        assert_eq!([1, 4, 5, 9].map(|left| last_gradient_rows(16, left, 4)), [8, 8, 8, 16]);
+        assert_eq!([1, 2].map(|left| last_gradient_rows(2, left, 2)), [2, 2]);
+        assert_eq!(last_gradient_rows(3, 1, 16), 3, "there are no more");
+        assert_eq!(last_gradient_rows(1, 1, 0), 1);
     }
 
     #[test]

@@ -196,7 +196,7 @@ impl Explainer for SmoothGrad {
             for first in (0..samples).step_by(rows) {
                 let batch = rows.min(samples - first);
                 // A row without a sample repeats what it held: it is computed and not used.
-                let asked = batch::last_gradient_rows(rows, batch);
+                let asked = batch::last_gradient_rows(rows, batch, call.threads());
                 let pictures = &mut pictures[..asked * len];
                 let each = pictures.par_chunks_exact_mut(len).take(batch).enumerate();
                 pool.install(|| {
