@@ -168,6 +168,15 @@ impl<'d> Builder<'d> {
         Ok(self.node_of(own::DOMAIN, own::MAX_POOL_GRAD, &[g, x], window.pool_attributes(), shape))
     }
 
+    /// A map of `shape` (N×C×H×W) of the `phases` that are given, by their number: an operator of our own, which not every engine
+    /// has.
+    pub(crate) fn interleaved(&mut self, phases: &[(i64, ValueId)], stride: i64, shape: &[i64]) -> ValueId {
+        let (numbers, parts): (Vec<_>, Vec<_>) = phases.iter().copied().unzip();
+        let attributes = [("stride", stride.into()), ("phases", numbers.into()), ("size", shape[2..].to_vec().into())];
+        self.graph.domains.insert(own::DOMAIN.into(), 1);
+        self.node_of(own::DOMAIN, own::INTERLEAVE, &parts, attributes, shape.to_vec())
+    }
+
     fn node_of<const N: usize>(
         &mut self,
         domain: &str,

@@ -4,6 +4,9 @@
 //! over memory without it. `whyglass::MaxPoolGrad(g, x)` is each `g` where the maximum of its window of `x` is, of equal ones the
 //! first in the order of the plane, added up where windows overlap. Without it max pooling must tell where its maxima were, which takes
 //! longer than the pooling. It has the attributes of the pooling, of two axes: `kernel_shape`, `strides`, `dilations`, `pads`.
+//! `whyglass::Interleave(phase, …)` is a map of so many rows and columns as the attribute `size` says, whose cell
+//! `(i·stride + y, j·stride + x)` is cell `(i, j)` of phase `y·stride + x`. The attribute `phases` says which are given; the others
+//! are zero. In ONNX's own operators it takes several passes, outside of the layout that convolutions are fast in.
 //!
 //! An optimiser that keeps feature maps in a layout of its own puts operators that it does not know outside of it, and
 //! changes layouts around each. So instead of a mask it is shown a product ([`stand_in`]), which may be computed in any layout, as a
@@ -21,6 +24,9 @@ pub const MASK: &str = "Mask";
 /// The name of the way back through max pooling.
 pub const MAX_POOL_GRAD: &str = "MaxPoolGrad";
 
+/// The name of what makes one map of phases.
+pub const INTERLEAVE: &str = "Interleave";
+
 /// The attribute of a depthwise convolution that does nothing but pick a phase of a feature map, every second row and column,
 /// say: `row·stride + column` of its first cell. A kernel that reads the phase by itself can go without what was picked.
 pub const PHASE: &str = "__phase";
@@ -35,13 +41,15 @@ pub struct OwnKernels {
     pub mask: bool,
     /// `MaxPoolGrad`.
     pub max_pool_grad: bool,
+    /// `Interleave`.
+    pub interleave: bool,
 }
 
 impl OwnKernels {
     /// For none of them.
-    pub const NONE: Self = Self { mask: false, max_pool_grad: false };
+    pub const NONE: Self = Self { mask: false, max_pool_grad: false, interleave: false };
     /// For all of them.
-    pub const ALL: Self = Self { mask: true, max_pool_grad: true };
+    pub const ALL: Self = Self { mask: true, max_pool_grad: true, interleave: true };
 }
 
 /// What a `Mask` lets pass: where `lower < x < upper`, which may be infinite. Both are attributes of the node.

@@ -119,6 +119,26 @@ pub(super) fn concat(call: &Call<'_>) -> Result<Array> {
     Ok(all.pick(shape, &indices))
 }
 
+pub(super) fn interleave(call: &Call<'_>) -> Result<Array> {
+    let (stride, first) = (call.node.int("stride", 1) as usize, call.input(0)?);
+    let [phases, size] = ["phases", "size"].map(|name| call.node.ints(name).unwrap_or_default());
+    let mut shape = first.shape[..2].to_vec();
+    shape.extend(size.iter().map(|size| *size as usize));
+    let mut made = vec![0.0; shape.iter().product()];
+    for (index, phase) in phases.iter().enumerate() {
+        let part = call.input(index)?;
+        let offset = [*phase as usize / stride, *phase as usize % stride];
+        for (place, number) in positions(&part.shape).zip(part.floats()?) {
+            let mut at = place;
+            (0..2).for_each(|axis| at[axis + 2] = at[axis + 2] * stride + offset[axis]);
+            if at[2] < shape[2] && at[3] < shape[3] {
+                made[flat(&at, &shape)] = *number;
+            }
+        }
+    }
+    Ok(Array::float(shape, made))
+}
+
 /// Along each axis of `x`, the elements `kept`.
 fn picked(x: &Array, kept: &[Vec<usize>]) -> Array {
     let shape: Vec<usize> = kept.iter().map(Vec::len).collect();

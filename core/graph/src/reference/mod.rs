@@ -145,8 +145,10 @@ fn run(call: &Call<'_>) -> Result<Vec<Array>> {
     if let Some(mask) = Mask::of(call.node) {
         return one(elementwise::mask(call, mask));
     }
-    if (&*call.node.domain, &*call.node.op) == (own::DOMAIN, own::MAX_POOL_GRAD) {
-        return one(pool::max_pool_grad(call));
+    match (&*call.node.domain, &*call.node.op) {
+        (own::DOMAIN, own::MAX_POOL_GRAD) => return one(pool::max_pool_grad(call)),
+        (own::DOMAIN, own::INTERLEAVE) => return one(layout::interleave(call)),
+        _ => (),
     }
     if !matches!(&*call.node.domain, "" | "ai.onnx") {
         return fail(format!("domain {:?} is not known to the reference runtime", call.node.domain));

@@ -169,10 +169,10 @@ impl Runtime for OrtRuntime {
         // Where graphs are not taken out of a session when they are optimised, a mask stands outside of the blocked layout,
         // and one made of ONNX's own operators is faster.
         #[cfg(target_arch = "x86_64")]
-        let max_pool_grad = optimised::IS_TAKEN_OUT && crate::blocked::are_known();
+        let in_blocks = optimised::IS_TAKEN_OUT && crate::blocked::are_known();
         #[cfg(not(target_arch = "x86_64"))]
-        let max_pool_grad = false;
-        OwnKernels { mask: optimised::IS_TAKEN_OUT, max_pool_grad }
+        let in_blocks = false;
+        OwnKernels { mask: optimised::IS_TAKEN_OUT, max_pool_grad: in_blocks, interleave: in_blocks }
     }
 
     fn compile(&self, graph: &Graph, options: CompileOptions) -> Result<Program, OrtError> {

@@ -5,6 +5,9 @@ use std::arch::x86_64::{__m512, _mm512_loadu_ps, _mm512_storeu_ps};
 /// Channels of a block.
 pub(super) const LANES: usize = 16;
 
+/// The attribute that says how many channels of a cell lie side by side in an operator's maps: [`LANES`], or 1 outside of blocks.
+pub(super) const SIDE_BY_SIDE: &str = "side_by_side";
+
 /// A block of channels where a tensor has it, aligned or not.
 pub(super) type Block = [f32; LANES];
 

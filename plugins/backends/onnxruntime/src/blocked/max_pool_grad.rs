@@ -2,7 +2,7 @@
 //!
 //! It looks for the maxima once more instead of being told where they were: the pooling is faster then, and stays in blocks.
 
-use super::lanes::LANES;
+use super::lanes::{LANES, SIDE_BY_SIDE};
 use ort::operator::{
     ComputeContext, Kernel, KernelContext, Operator, OperatorInput, OperatorOutput, ShapeInferenceContext,
 };
@@ -11,9 +11,6 @@ use parking_lot::Mutex;
 use std::iter::StepBy;
 use std::ops::Range;
 use whyglass_graph::own;
-
-/// The attribute that says how many channels of a cell lie side by side: [`LANES`], or 1 outside of blocks.
-pub(super) const SIDE_BY_SIDE: &str = "side_by_side";
 
 pub(super) struct MaxPoolGrad;
 

@@ -1,11 +1,12 @@
 //! Kernels of our own in the engine's blocked layout, where a feature map lies by picture, block of channels, row, column, channel of
 //! the block: convolutions by fewer multiplications ([`winograd`]), masks of phases ([`phase_mask`]), the way back through max pooling
-//! ([`max_pool_grad`]). And putting them into what the engine has made of a graph, where more [stays] in blocks than it keeps there.
+//! ([`max_pool_grad`]), and maps made of phases ([`interleave`]). And putting them into what the engine has made of a graph, where more [stays] in blocks than it keeps there.
 //!
 //! [stays]: stay
 //!
 //! How many channels a block holds is known for processors with AVX-512, and this is written for those. Decided in ADR 12.
 
+mod interleave;
 mod lanes;
 mod max_pool_grad;
 mod phase_mask;
@@ -38,7 +39,11 @@ pub(crate) fn with_operators(domain: OperatorDomain) -> ort::Result<OperatorDoma
     if !are_known() {
         return Ok(domain);
     }
-    domain.add(winograd::Winograd)?.add(phase_mask::PhaseMask)?.add(max_pool_grad::MaxPoolGrad)
+    domain
+        .add(winograd::Winograd)?
+        .add(phase_mask::PhaseMask)?
+        .add(max_pool_grad::MaxPoolGrad)?
+        .add(interleave::Interleave)
 }
 
 /// Puts the kernels into `model`, which the engine has made of `graph`, with so many `threads`. What they read of weights, by the names
