@@ -6,10 +6,11 @@ use crate::json::ModelDescriptor;
 const MOST: usize = 16;
 /// What a model gets that has no opinion.
 const USUAL: usize = 8;
-/// What the gradient of a picture costs, in forward passes.
-const GRADIENT: usize = 3;
 /// Pictures of which back ends compute the gradients together.
 const TOGETHER: usize = 2;
+/// Multiply–accumulates of a picture's forward pass up to which two gradients are done in a fifth of a second: the three
+/// times that a gradient takes, at 10¹¹ of them a second.
+const QUICK_MACS: u64 = 5_000_000_000;
 
 /// Rows per call for `evaluations` of them: what the model prefers, evened out so that the last batch is about as full
 /// as the others (each batch size is compiled once, so there is only one).
@@ -19,12 +20,13 @@ pub fn rows(model: &ModelDescriptor, evaluations: usize) -> usize {
 }
 
 /// As [`rows`], for as many gradients, on `threads`: as many for each of them, since a batch of gradients takes as long as
-/// the thread that has the most; and an even number, if it is not one, since back ends take two together.
+/// the thread that has the most; and an even number, since back ends take two together, unless two take long.
 #[must_use]
 pub fn gradient_rows(model: &ModelDescriptor, gradients: usize, threads: usize) -> usize {
     let threads = threads.max(1);
-    let rows = preferred(model).div_ceil(GRADIENT).next_multiple_of(threads);
-    let whole = whole(rows, threads);
+    let rows = preferred(model).next_multiple_of(threads);
+    let are_quick = (1..=QUICK_MACS).contains(&model.macs);
+    let whole = if are_quick { threads * TOGETHER } else { whole(rows, threads) };
     even(rows.next_multiple_of(whole), gradients).next_multiple_of(whole).min(gradients.max(1))
 }
 
@@ -71,10 +73,11 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_of_gradients_takes_about_as_long_as_one_of_evaluations() {
-        assert_eq!(gradient_rows(&model(8), 50, 1), 4);
-        assert_eq!(gradient_rows(&model(1), 50, 1), 1);
-        assert_eq!(gradient_rows(&model(8), 6, 1), 4, "of which the last has two");
+    fn gradients_go_in_twos_unless_they_take_long() {
+        assert_eq!(gradient_rows(&model(8), 50, 1), 8);
+        assert_eq!(gradient_rows(&model(8), 9, 1), 6, "of which the last has three");
+        let of = |macs| gradient_rows(&ModelDescriptor { macs, ..model(1) }, 50, 2);
+        assert_eq!([0, 4_100_000_000, 15_500_000_000].map(of), [2, 4, 2], "not known, ResNet-50, VGG-16");
     }
 
     #[test]
@@ -89,7 +92,8 @@ mod tests {
 
     #[test]
     fn each_thread_has_as_many_gradients_of_a_batch() {
-        assert_eq!(gradient_rows(&model(8), 50, 2), 4);
+        assert_eq!(gradient_rows(&model(8), 50, 2), 8);
+        assert_eq!(gradient_rows(&model(3), 50, 2), 4);
         assert_eq!(gradient_rows(&model(8), 50, 16), 16);
         assert_eq!(gradient_rows(&model(1), 50, 2), 2);
         assert_eq!(gradient_rows(&model(8), 3, 16), 3, "there are no more");
