@@ -245,6 +245,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn nodes_and_constants_of_which_nobody_needs_anything_are_dropped() {
+        use whyglass_graph::proto::{NodeProto, TensorProto, ValueInfoProto};
+        let node = |input: &str, outputs: &[&str]| NodeProto {
+            input: vec![input.into()],
+            output: outputs.iter().map(|output| (*output).into()).collect(),
+            ..Default::default()
+        };
+        let kept = [node("weight", &["a", "unread"]), node("a", &["b"])];
+        let unread = [node("other", &["c"]), node("c", &["d"])];
+        let weights = ["weight", "other"].map(|name| TensorProto { name: name.into(), ..Default::default() });
+        let mut graph = GraphProto {
+            node: [&kept[..1], &unread, &kept[1..]].concat(),
+            output: vec![ValueInfoProto { name: "b".into(), ..Default::default() }],
+            initializer: weights.to_vec(),
+            ..Default::default()
+        };
+        drop_unread(&mut graph);
+        assert_eq!((&graph.node[..], &graph.initializer[..]), (&kept[..], &weights[..1]));
+    }
+
     /// Equal nodes are computed once by the engine. A mask that is shown to it as a product is equal neither to that product nor
     /// to another mask: each is found again.
     #[test]

@@ -169,6 +169,28 @@ fn at_a_line(bytes: &[u8]) -> Bytes {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn what_is_made_of_a_weight_is_made_once_while_somebody_has_it() {
+        let _runtime = crate::blocked::testing::runtime();
+        let (weights, mut made) = (Weights::new(), 0);
+        let mut of = |source: &Tensor| {
+            let twice = || {
+                made += 1;
+                Tensor::f32(source.shape(), &source.to_f32().unwrap().iter().map(|n| 2.0 * n).collect::<Vec<_>>())
+            };
+            (weights.made(source, twice).unwrap(), made)
+        };
+        let numbers = Tensor::f32(&[2, 2], &[1.0, 2.0, 3.0, 4.0]);
+        let ((first, _), (again, count)) = (of(&numbers), of(&numbers.clone()));
+        assert!(Arc::ptr_eq(&first, &again) && count == 1);
+        assert_eq!(first.tensor().to_f32().unwrap()[..], [2.0, 4.0, 6.0, 8.0]);
+        // As many numbers in another shape are another source.
+        assert_eq!(of(&Tensor::f32(&[4], &[1.0, 2.0, 3.0, 4.0])).1, 2);
+        drop((first, again));
+        assert_eq!(of(&numbers).1, 3, "nobody had it any more");
+    }
+
     #[test]
     fn a_copy_begins_at_a_line_wherever_the_bytes_did() {
         let bytes: Vec<u8> = (0..=255).collect();

@@ -12,7 +12,7 @@ mod max_pool_grad;
 mod phase_mask;
 mod stay;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod winograd;
 
 use crate::runtime::OrtError;

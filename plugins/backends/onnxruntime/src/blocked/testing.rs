@@ -13,7 +13,7 @@ use whyglass_graph::{
     CompileOptions, DerivedConstants, Graph, OwnKernels, ReferenceRuntime, Runtime, Tensor, ValueId, write,
 };
 
-pub(super) fn runtime() -> OrtRuntime {
+pub(crate) fn runtime() -> OrtRuntime {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../third_party/onnxruntime/libonnxruntime.so.1.32.0");
     OrtRuntime::from_library(Path::new(path)).expect("ONNX Runtime is there: run `cargo xtask setup`")
 }
@@ -57,6 +57,16 @@ impl Optimised {
         change(&mut file, &self.graph);
         drop_unread(&mut file);
         file.node
+    }
+
+    /// What its first output is for `inputs`: with the kernels, without them, and by the reference.
+    pub(super) fn outputs(self, runtime: &OrtRuntime, inputs: &[Tensor]) -> [Vec<f64>; 3] {
+        let Self { graph, weights, given, model } = self;
+        let reading = packed_once(&weights, runtime.builder(1).unwrap(), &graph, &given, model, 1).unwrap();
+        let fast = Program::of(&graph, reading).unwrap();
+        let plain = runtime.compile(&graph, CompileOptions { optimise: false, threads: 1 }).unwrap();
+        let [fast, plain] = [fast, plain].map(|program| runtime.execute(&program, inputs).unwrap());
+        [fast, plain, ReferenceRuntime.execute(&graph, inputs).unwrap()].map(|outputs| outputs[0].to_f64())
     }
 
     /// Holds it with the kernels, on so many threads, to what it is without them, and by the reference.

@@ -1,11 +1,12 @@
-//! Convolutions of 3×3 with fewer multiplications: a kernel of our own in the place of the engine's, in its blocked layout.
+//! Convolutions by small filters with fewer multiplications: a kernel of our own in the place of the engine's, in its blocked layout.
 //!
 //! Where it stands in a file ([`mod@replace`]), what the engine sees of it ([`operator`]), its filters ([`filter`]), and the
-//! arithmetic: how an image is cut into tiles ([`tiles`]), which are multiplied ([`multiply`]). Which convolutions there
-//! are, and what they are for, is not known here. Decided in ADR 12.
+//! arithmetic: by which matrices ([`scheme`]), how an image is cut into tiles ([`tiles`]), which are multiplied ([`multiply`]). Which
+//! convolutions there are, and what they are for, is not known here. Decided in ADR 12.
 //!
-//! Two by two outputs of a convolution of 3×3 are `Aᵀ[(GgGᵀ) ⊙ (BᵀdB)]A`, where `d` are the four by four inputs that they
-//! see and `g` is the filter: 16 multiplications instead of 36, and sums instead. With
+//! Two by two outputs of a convolution are `Aᵀ[(GgGᵀ) ⊙ (BᵀdB)]A`, where `d` are the inputs that they see and `g` is the filter. By
+//! filters of 2×2 they take 9 multiplications instead of 16, of 3×3 they take 16 instead of 36, of 4×4 they take 25 instead of 64, and of
+//! 3×3 at every second cell 25 instead of 36; and sums instead. For 3×3
 //!
 //! ```text
 //!      1  0 −1  0          1   0   0           1  1  1  0
@@ -24,6 +25,7 @@ mod filter;
 mod multiply;
 mod operator;
 mod replace;
+mod scheme;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -33,6 +35,3 @@ pub(crate) use replace::replace;
 
 /// The operator's name, in the domain of our own.
 const NAME: &str = "Winograd";
-
-/// Products that make up a tile: four by four.
-const PRODUCTS: usize = 16;

@@ -1,7 +1,7 @@
 //! What the engine sees: an operator of our own with the inputs of its convolution, in its blocked layout.
 
 use super::NAME;
-use super::PRODUCTS;
+use super::scheme::{Dense, Kind, Strided, with_scheme};
 use super::tiles::{Convolution, Division, Places, Scratch, Shape};
 use crate::blocked::lanes::{Block, LANES};
 use ort::operator::ShapeInferenceContext;
@@ -48,8 +48,11 @@ impl Operator for Winograd {
         let is_sane = pads.iter().all(|pad| (0..MOST_PADDING).contains(pad));
         let pads = pads.try_into().ok().filter(|_| is_sane).ok_or_else(|| wanted("four sensible pads"))?;
         let bound = |name, none| node.get::<f32>(name).unwrap_or(none);
+        let [size, stride] = ["size", "stride"].map(|name| node.get::<i64>(name).unwrap_or_default());
+        let kind = Kind::of(size, stride).ok_or_else(|| wanted("a size and stride that are known"))?;
         let threads = node.get::<i64>("threads").ok_or_else(|| wanted("threads"))?;
         Ok(WinogradKernel {
+            kind,
             pads,
             lower: bound("lower", f32::NEG_INFINITY),
             upper: bound("upper", f32::INFINITY),
@@ -63,15 +66,17 @@ impl Operator for Winograd {
             return Ok(());
         };
         let pads: Vec<i64> = context.attr("pads")?;
+        let (size, stride): (i64, i64) = (context.attr("size")?, context.attr("stride")?);
         let (&[images, _, rows, columns], &[_, outputs, _], &[top, left, bottom, right]) =
             (&maps[..], &filters[..], &pads[..])
         else {
             return Ok(());
         };
-        if rows < 0 || columns < 0 {
+        if rows < 0 || columns < 0 || stride < 1 {
             return Ok(());
         }
-        let shape = [images, outputs, rows + top + bottom - 2, columns + left + right - 2];
+        let moves = |length: i64| (length - size) / stride + 1;
+        let shape = [images, outputs, moves(rows + top + bottom), moves(columns + left + right)];
         let mut inferred = inputs[0].clone();
         if let ValueType::Tensor { shape: inferred, .. } = &mut inferred {
             *inferred = shape.into();
@@ -82,6 +87,7 @@ impl Operator for Winograd {
 
 /// It must never have anything that changes: one session runs in several threads at once, each of which gets it as `&mut`.
 pub(crate) struct WinogradKernel {
+    kind: Kind,
     pads: [i64; 4],
     lower: f32,
     upper: f32,
@@ -105,7 +111,7 @@ impl Kernel for WinogradKernel {
         let input_blocks = blocks(&input);
         let as_wanted = input_blocks.len() == shape.input()
             && [output_len, sum_len] == [shape.output(); 2]
-            && filters.len() == PRODUCTS * shape.inputs * LANES * shape.outputs
+            && filters.len() == self.kind.products() * shape.inputs * LANES * shape.outputs
             && bias.is_none_or(|bias| bias.len() == shape.outputs);
         if !as_wanted {
             return Err(ort::Error::new(format!("a convolution of other sizes than {shape:?}")));
@@ -126,7 +132,7 @@ impl Kernel for WinogradKernel {
         context.par_for(division.tasks(), 0, |task| {
             let mut scratch = SCRATCH.lock().pop().unwrap_or_default();
             // SAFETY: there is such an operator only where blocks are known, which takes AVX-512.
-            unsafe { convolution.compute(&division, task, &mut scratch) };
+            unsafe { with_scheme!(self.kind, convolution.compute(&division, task, &mut scratch)) };
             SCRATCH.lock().push(scratch);
         })
     }
@@ -142,6 +148,8 @@ impl WinogradKernel {
             let [top, left, bottom, right] = self.pads;
             let is_whole =
                 channels == inputs && [channels, outputs].iter().all(|all| *all > 0 && all % LANES as i64 == 0);
+            let Kind { size: filter, stride } = self.kind;
+            let moves = |length: i64| size((length - filter as i64) / stride as i64 + 1);
             Some(Shape {
                 images: size(images)?,
                 inputs: is_whole.then_some(size(channels)? / LANES)?,
@@ -150,8 +158,8 @@ impl WinogradKernel {
                 columns: size(columns)?,
                 top: size(top)?,
                 left: size(left)?,
-                rows_out: size(rows + top + bottom - 2)?,
-                columns_out: size(columns + left + right - 2)?,
+                rows_out: moves(rows + top + bottom)?,
+                columns_out: moves(columns + left + right)?,
             })
         };
         shape().ok_or_else(|| ort::Error::new(format!("a convolution of {maps:?} by filters of {filters:?}")))

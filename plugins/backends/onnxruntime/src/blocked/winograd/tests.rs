@@ -1,5 +1,5 @@
-//! Convolutions in the hands of the kernel, on numbers that are computed exactly: filters are multiples of four, which are
-//! quartered on the way, and no sum needs more than 24 bits.
+//! Convolutions in the hands of the kernel, on numbers that are computed exactly: filters are multiples of 36, which are
+//! divided by that on the way, and no sum needs more than 24 bits.
 
 use super::{NAME, replace};
 use crate::OrtRuntime;
@@ -7,7 +7,7 @@ use crate::blocked::are_known;
 use crate::blocked::testing::{Optimised, numbers, runtime};
 use crate::weights::Weights;
 use whyglass_graph::builder::Window;
-use whyglass_graph::{Builder, DerivedConstants, Graph};
+use whyglass_graph::{Builder, DerivedConstants, Graph, Tensor};
 
 /// What stands after the convolution.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,9 +21,12 @@ enum Then {
     },
 }
 
-/// A convolution of 3×3 that the engine keeps in its blocked layout, and the nature of what is around it.
+/// A convolution that the engine keeps in its blocked layout, and the nature of what is around it.
 #[derive(Clone, Debug)]
 struct Case {
+    /// Of the filters, and how they move.
+    filter: i64,
+    stride: i64,
     images: i64,
     inputs: i64,
     outputs: i64,
@@ -35,8 +38,18 @@ struct Case {
     threads: usize,
 }
 
-const PLAIN: Case =
-    Case { images: 1, inputs: 32, outputs: 32, size: [6, 6], pads: [1; 4], bias: true, then: Then::Relu, threads: 2 };
+const PLAIN: Case = Case {
+    filter: 3,
+    stride: 1,
+    images: 1,
+    inputs: 32,
+    outputs: 32,
+    size: [6, 6],
+    pads: [1; 4],
+    bias: true,
+    then: Then::Relu,
+    threads: 2,
+};
 
 impl Case {
     fn graph(&self) -> Graph {
@@ -47,9 +60,15 @@ impl Case {
         // In front of it one of 1×1, so that it is given blocks.
         let mix = b.floats(&[self.inputs, self.inputs, 1, 1], &numbers(self.inputs * self.inputs, 3, 1.0));
         let x = b.conv(x, mix, &Window::dense(&[1, 1]), 1).unwrap();
-        let filters = b.floats(&[self.outputs, self.inputs, 3, 3], &numbers(self.outputs * self.inputs * 9, 5, 4.0));
+        let numbers_of_filters = numbers(self.outputs * self.inputs * self.filter.pow(2), 5, 36.0);
+        let filters = b.floats(&[self.outputs, self.inputs, self.filter, self.filter], &numbers_of_filters);
         let [top, left, bottom, right] = self.pads;
-        let window = Window { before: vec![top, left], after: vec![bottom, right], ..Window::dense(&[3, 3]) };
+        let window = Window {
+            before: vec![top, left],
+            after: vec![bottom, right],
+            strides: vec![self.stride; 2],
+            ..Window::dense(&[self.filter; 2])
+        };
         let convolved = if self.bias {
             let bias = b.floats(&[self.outputs], &numbers(self.outputs, 11, 1.0));
             b.conv_with_bias(x, filters, bias, &window, 1).unwrap()
@@ -103,6 +122,41 @@ fn a_convolution_by_tiles_is_the_convolution() {
 }
 
 #[test]
+fn every_kind_of_filter_has_its_tiles() {
+    let runtime = runtime();
+    for (filter, stride) in [(2, 1), (3, 1), (4, 1), (3, 2)] {
+        let kind = Case { filter, stride, ..PLAIN };
+        for size in [[4, 4], [5, 9], [8, 7], [30, 13]] {
+            for pads in [[0; 4], [1; 4], [0, 1, 2, 0]] {
+                Case { size, pads, ..kind.clone() }.check(&runtime);
+            }
+        }
+        let wide = Case { images: 3, inputs: 48, outputs: 80, ..kind.clone() };
+        wide.check(&runtime);
+        if stride == 1 {
+            // As large as what is added.
+            let pads = [(filter - 1) / 2, (filter - 1) / 2, filter / 2, filter / 2];
+            Case { pads, then: Then::Residual { kept: false }, ..wide }.check(&runtime);
+        }
+        // Fewer outputs than a panel has.
+        Case { outputs: 16, bias: false, then: Then::Clip, ..kind }.check(&runtime);
+    }
+}
+
+#[test]
+fn answers_are_about_as_near_to_float64_as_the_engine_s_own() {
+    let runtime = runtime();
+    for (filter, stride) in [(2, 1), (3, 1), (4, 1), (3, 2)] {
+        let case = Case { filter, stride, inputs: 256, size: [11, 12], bias: false, then: Then::Nothing, ..PLAIN };
+        let inputs = [Tensor::f32(&[1, 256, 11, 12], &numbers(256 * 11 * 12, 65_521, 0.001))];
+        let [found, plain, wanted] = Optimised::new(&runtime, case.graph()).outputs(&runtime, &inputs);
+        let off = |made: &[f64]| made.iter().zip(&wanted).map(|(made, wanted)| (made - wanted).powi(2)).sum::<f64>();
+        let ratio = (off(&found) / off(&plain)).sqrt();
+        assert!(ratio < 1.5, "filters of {filter}, by {stride}: {ratio:.2} times as far off");
+    }
+}
+
+#[test]
 fn tiles_at_the_edges_see_zeros_and_leave_out_what_is_outside() {
     let runtime = runtime();
     for size in [[3, 3], [4, 7], [5, 4], [9, 10]] {
@@ -112,11 +166,11 @@ fn tiles_at_the_edges_see_zeros_and_leave_out_what_is_outside() {
     }
 }
 
-/// 1 to 30 tiles of an image, in groups of up to 14, an odd number of blocks, and more threads than there is to divide.
+/// 1 to 50 tiles of an image, in groups of up to 14, an odd number of blocks, and more threads than there is to divide.
 #[test]
 fn every_division_of_the_work_gives_the_same() {
     let runtime = runtime();
-    for tiles in 1..=30 {
+    for tiles in 1..=50 {
         Case { size: [2, 2 * tiles], ..PLAIN }.check(&runtime);
     }
     for (images, outputs, threads) in [(3, 48, 1), (5, 48, 3), (1, 80, 4), (9, 32, 8), (1, 32, 8)] {
@@ -128,7 +182,10 @@ fn every_division_of_the_work_gives_the_same() {
 fn what_the_kernel_cannot_do_is_left_alone() {
     let runtime = runtime();
     assert_eq!(PLAIN.replaced(&runtime), 1);
-    for narrow in [Case { inputs: 16, ..PLAIN }, Case { outputs: 16, ..PLAIN }] {
-        assert_eq!(narrow.replaced(&runtime), 0);
+    let by_two = Case { stride: 2, ..PLAIN };
+    let large = Case { inputs: 512, outputs: 512, ..by_two };
+    let cases = [Case { inputs: 16, ..PLAIN }, Case { filter: 5, ..PLAIN }, Case { filter: 4, ..by_two }, large];
+    for case in cases {
+        assert_eq!(case.replaced(&runtime), 0, "{case:?}");
     }
 }

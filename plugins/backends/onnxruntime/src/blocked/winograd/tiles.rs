@@ -2,17 +2,18 @@
 //!
 //! A task is some tiles by some of the outputs. Tasks share nothing but what they read, and write to places of their own.
 
-use super::PRODUCTS;
 use super::filter::PANEL;
 use super::multiply::{GROUP, multiply};
+use super::scheme::Scheme;
 use crate::blocked::lanes::{Block, LANES, Lanes, load, store};
-use std::arch::x86_64::{__m512, _mm512_add_ps, _mm512_max_ps, _mm512_min_ps};
-use std::arch::x86_64::{_mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps};
+use std::arch::x86_64::{__m512, _mm512_add_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps, _mm512_setzero_ps};
 use std::array;
 use std::ops::Range;
 
 /// Tiles of a task, at most. What they are transformed into stays within a processor's second cache.
 const MOST: usize = 2 * GROUP;
+/// So few tiles are one task's nevertheless: where there are no more, the filters are many, and would be read twice.
+const FEW: usize = 3 * GROUP;
 
 /// What is convolved, in blocks of channels, and cells.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +69,7 @@ impl Division {
         let (chunks, parts) = match tiles {
             0 => (0, 0),
             // All threads have as much to do.
-            tiles if tiles > MOST => (tiles.div_ceil(MOST).next_multiple_of(threads).min(tiles), 1),
+            tiles if tiles > FEW => (tiles.div_ceil(MOST).next_multiple_of(threads).min(tiles), 1),
             _ => (1, threads.min(panels)),
         };
         Self { tiles, chunks, panels, parts }
@@ -120,7 +121,7 @@ impl Places {
     }
 }
 
-/// A convolution of 3×3, of which everything is at hand.
+/// A convolution of which everything is at hand.
 pub(super) struct Convolution<'a> {
     pub(super) shape: Shape,
     /// By image, block of channels, row, column.
@@ -172,32 +173,45 @@ impl Groups {
 
 impl Convolution<'_> {
     #[target_feature(enable = "avx512f")]
-    pub(super) fn compute(&self, division: &Division, task: usize, scratch: &mut Scratch) {
+    pub(super) fn compute<S: Scheme<N, R>, const N: usize, const R: usize>(
+        &self,
+        division: &Division,
+        task: usize,
+        scratch: &mut Scratch,
+    ) {
         let (tiles, panels) = division.of(task);
         let groups = Groups::new(tiles.len());
         let blocks = PANEL * panels.start..(PANEL * panels.end).min(self.shape.outputs);
-        let tiles_taken = at_least(&mut scratch.tiles, PRODUCTS * groups.count * self.shape.inputs);
-        let sums = at_least(&mut scratch.sums, PRODUCTS * groups.count * blocks.len());
-        self.take_apart(tiles.start, groups, tiles_taken);
+        let tiles_taken = at_least(&mut scratch.tiles, N * N * groups.count * self.shape.inputs);
+        let sums = at_least(&mut scratch.sums, N * N * groups.count * blocks.len());
+        self.take_apart::<S, N, R>(tiles.start, groups, tiles_taken);
         self.multiply(groups, blocks.clone(), tiles_taken, sums);
-        self.put_together(tiles.start, groups.count, blocks, sums);
+        self.put_together::<S, N, R>(tiles.start, groups.count, blocks, sums);
     }
 
     /// `BᵀdB` of the tiles from `first`.
     #[target_feature(enable = "avx512f")]
-    fn take_apart(&self, first: usize, groups: Groups, tiles: &mut [Lanes]) {
+    fn take_apart<S: Scheme<N, R>, const N: usize, const R: usize>(
+        &self,
+        first: usize,
+        groups: Groups,
+        tiles: &mut [Lanes],
+    ) {
         let product = groups.count * self.shape.inputs;
         for group in groups.each() {
             for tile in group.clone() {
                 let (image, row, column) = self.place(first + tile);
                 for block in 0..self.shape.inputs {
-                    let seen = self.seen(image * self.shape.inputs + block, row, column);
-                    let rows = seen.map(|row| forward(row));
+                    let seen =
+                        self.seen::<S, N, R>(image * self.shape.inputs + block, row * S::STRIDE, column * S::STRIDE);
                     let place = group.start * self.shape.inputs + block * group.len() + tile - group.start;
-                    for column in 0..4 {
-                        let numbers = forward(array::from_fn(|row| rows[row][column]));
+                    // SAFETY: this function takes AVX-512, too.
+                    let rows = seen.map(|row| unsafe { S::input(row) });
+                    for column in 0..N {
+                        // SAFETY: as above.
+                        let numbers = unsafe { S::input(array::from_fn(|row| rows[row][column])) };
                         for (row, number) in numbers.into_iter().enumerate() {
-                            store(&mut tiles[(row * 4 + column) * product + place].0, number);
+                            store(&mut tiles[(row * N + column) * product + place].0, number);
                         }
                     }
                 }
@@ -227,7 +241,13 @@ impl Convolution<'_> {
 
     /// `Aᵀ[…]A` of the tiles from `first`, with all that is done to an output.
     #[target_feature(enable = "avx512f")]
-    fn put_together(&self, first: usize, count: usize, blocks: Range<usize>, sums: &[Lanes]) {
+    fn put_together<S: Scheme<N, R>, const N: usize, const R: usize>(
+        &self,
+        first: usize,
+        count: usize,
+        blocks: Range<usize>,
+        sums: &[Lanes],
+    ) {
         let Shape { outputs, rows_out, columns_out, .. } = self.shape;
         let bounds = [self.lower, self.upper].map(|bound| _mm512_set1_ps(bound));
         let product = count * blocks.len();
@@ -237,12 +257,14 @@ impl Convolution<'_> {
                 let panel = block / PANEL * PANEL;
                 let width = PANEL.min(outputs - panel);
                 let place = (panel - blocks.start) * count + tile * width + block - panel;
-                let rows: [[__m512; 2]; 4] = array::from_fn(|row| {
-                    back(array::from_fn(|column| load(&sums[(row * 4 + column) * product + place].0)))
+                // SAFETY: this function takes AVX-512, too.
+                let rows: [[__m512; 2]; N] = array::from_fn(|row| unsafe {
+                    S::output(array::from_fn(|column| load(&sums[(row * N + column) * product + place].0)))
                 });
                 let bias = self.bias.map_or(_mm512_setzero_ps(), |bias| load(&bias[block]));
                 for right in 0..2.min(columns_out - column) {
-                    let numbers = back(rows.map(|row| row[right]));
+                    // SAFETY: as above.
+                    let numbers = unsafe { S::output(rows.map(|row| row[right])) };
                     for (down, number) in numbers.into_iter().enumerate().take(rows_out - row) {
                         let cell = ((image * outputs + block) * rows_out + row + down) * columns_out + column + right;
                         self.places.put(cell, _mm512_add_ps(number, bias), bounds);
@@ -259,17 +281,22 @@ impl Convolution<'_> {
         (image, tile / across * 2, tile % across * 2)
     }
 
-    /// What the tile whose first output is at `row` and `column` sees of a plane of the input.
+    /// What a tile sees of a plane of the input, from `row` and `column` on, rows and columns of zeros around it included.
     #[target_feature(enable = "avx512f")]
     #[inline]
-    fn seen(&self, plane: usize, row: usize, column: usize) -> [[__m512; 4]; 4] {
+    fn seen<S: Scheme<N, R>, const N: usize, const R: usize>(
+        &self,
+        plane: usize,
+        row: usize,
+        column: usize,
+    ) -> [[__m512; N]; N] {
         let Shape { rows, columns, top, left, .. } = self.shape;
         let plane = &self.input[plane * rows * columns..][..rows * columns];
-        let inside = row >= top && row - top + 4 <= rows && column >= left && column - left + 4 <= columns;
-        let mut seen = [[_mm512_setzero_ps(); 4]; 4];
+        let inside = row >= top && row - top + N <= rows && column >= left && column - left + N <= columns;
+        let mut seen = [[_mm512_setzero_ps(); N]; N];
         for (down, line) in seen.iter_mut().enumerate() {
             if inside {
-                let cells = &plane[(row - top + down) * columns + column - left..][..4];
+                let cells = &plane[(row - top + down) * columns + column - left..][..N];
                 for (lanes, cell) in line.iter_mut().zip(cells) {
                     *lanes = load(cell);
                 }
@@ -284,18 +311,4 @@ impl Convolution<'_> {
         }
         seen
     }
-}
-
-/// `Bᵀd`.
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn forward([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
-    [_mm512_sub_ps(a, c), _mm512_add_ps(b, c), _mm512_sub_ps(c, b), _mm512_sub_ps(b, d)]
-}
-
-/// `Aᵀm`.
-#[target_feature(enable = "avx512f")]
-#[inline]
-fn back([a, b, c, d]: [__m512; 4]) -> [__m512; 2] {
-    [_mm512_add_ps(_mm512_add_ps(a, b), c), _mm512_sub_ps(_mm512_sub_ps(b, c), d)]
 }
