@@ -17,6 +17,8 @@ use whyglass_graph::proto::{AttributeProto, AttributeType, GraphProto, NodeProto
 const REORDER_INPUT: &str = "ReorderInput";
 /// Out of blocks.
 const REORDER_OUTPUT: &str = "ReorderOutput";
+/// The engine lays out maps of a multiple of so many channels only.
+const LAID_OUT: i64 = 4;
 /// What the name of a value ends in that was moved into blocks.
 const INSIDE: &str = "_in_blocks";
 
@@ -100,7 +102,7 @@ impl Moved<'_> {
         });
         let is_known = !first.contains(&-1);
         let is_inside = node.input.iter().any(|input| self.in_blocks.contains_key(input));
-        (suits && is_known && is_inside).then_some(channels)
+        (suits && is_known && is_inside && channels % LAID_OUT == 0).then_some(channels)
     }
 
     /// `node` in blocks, and what it makes outside of them too.
@@ -211,6 +213,38 @@ mod tests {
             assert!(!after.iter().any(|node| is(node, "", "Add")), "{channels} channels: convolutions add");
             optimised.check(&runtime, 2, &format!("{channels} channels"));
         }
+    }
+
+    /// A sum of 18 channels, one term of which comes in blocks, beside sums that are worth to be moved.
+    #[test]
+    fn channels_that_the_engine_cannot_lay_out_stay_outside() {
+        let runtime = runtime();
+        let mut graph = Graph { opset: 17, ..Default::default() };
+        let inputs = [("x", 32), ("y", 32), ("z", 18)];
+        graph.inputs = inputs.map(|(name, channels)| graph.add_value(name, Some(vec![1, channels, 9, 9]))).to_vec();
+        let ([mut x, y, z], derived) = ([0, 1, 2].map(|index| graph.inputs[index]), DerivedConstants::default());
+        let mut b = Builder::new(graph, &derived);
+        let pointwise = Window::dense(&[1, 1]);
+        let other = b.unary("Neg", y).unwrap();
+        let mix = b.floats(&[32, 32, 1, 1], &numbers(32 * 32, 3, 1.0));
+        for _ in 0..3 {
+            let mixed = b.conv(x, mix, &pointwise, 1).unwrap();
+            let rectified = b.unary("Relu", mixed).unwrap();
+            x = b.add(rectified, other).unwrap();
+        }
+        let few = b.floats(&[18, 32, 1, 1], &numbers(18 * 32, 3, 1.0));
+        let narrow = b.conv(x, few, &pointwise, 1).unwrap();
+        let rectified = b.unary("Relu", narrow).unwrap();
+        let sum = b.add(rectified, z).unwrap();
+        let end = b.conv(x, mix, &pointwise, 1).unwrap();
+        let optimised = Optimised::new(&runtime, Graph { outputs: vec![sum, end], ..b.finish() });
+        assert!(
+            optimised
+                .changed(stay_in_blocks)
+                .iter()
+                .any(|node| is(node, "", "Add") && node.output[0].ends_with(INSIDE))
+        );
+        optimised.check(&runtime, 1, "18 channels");
     }
 
     /// The engine lays maps out with their channels last where a transposition follows.
