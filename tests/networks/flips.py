@@ -1,8 +1,7 @@
 """Whether a gradient that does not hold is off by flips alone: units on a rectifier's bound, and maxima that are nearly equal.
 
-    python check.py --near --work NEAR NETWORK...     # units where random weights put them
-    python flips.py --work NEAR NETWORK...
-    python check.py --table --work FOLDER --flips NEAR
+    python check.py --work FOLDER NETWORK...
+    python flips.py --work FOLDER NETWORK...
 
 Two correct engines in float32 may find such a unit on different sides, and the gradients of both are right for what they found.
 So PyTorch differentiates in float64 once more, but lets every rectifier and every maximum decide as it did on the way to
@@ -114,10 +113,11 @@ def main() -> None:
     parser.add_argument("networks", nargs="+")
     parser.add_argument("--binary", default=check.BINARY)
     parser.add_argument("--work", type=pathlib.Path, default=check.HERE / "work")
+    parser.add_argument("--near", action="store_true", help="as check.py was run with")
     arguments = parser.parse_args()
     for name in arguments.networks:
         folder = arguments.work / name
-        network = zoo.build(name, away=False)
+        network = zoo.build(name, away=not arguments.near)
         model = reference.Normalised(network)
         pixels, target = np.load(folder / "pixels.npy"), json.loads((folder / "expected.json").read_text())["target"]
         exact = np.load(folder / "expected.npz")["gradient"]

@@ -138,6 +138,43 @@ fn it_is_known_of_which_values_the_pictures_do_not_come_first() {
     assert!(model.rows_come_first(&["nothing"]).is_err());
 }
 
+/// Gradients are taken of two pictures together, and of the last one alone if they are odd.
+#[test]
+fn each_picture_of_a_batch_has_the_gradient_that_it_has_alone() {
+    let network = Network::new("data", &[-1, 3, 8, 8])
+        .weight("w", &[4, 3, 3, 3])
+        .weight("scores", &[4, 5])
+        .node("maps = Conv(data, w)", &[("strides", &[2, 2]), ("pads", &[1, 1, 1, 1])])
+        .node("on = Relu(maps)", &[])
+        .node("mean = GlobalAveragePool(on)", &[])
+        .node("flat = Flatten(mean)", &[])
+        .node("y = MatMul(flat, scores)", &[])
+        .output("y");
+    let model = load(&network);
+    assert!(model.capabilities().free_batch);
+    for rows in [2, 3, 5] {
+        let (batch, weights) = (pictures(rows, 8, 8), pictures(rows, 1, 5));
+        let weights = weights.rows(0, rows).to_f32().unwrap()[..5 * rows as usize].to_vec();
+        let gradients = |start: i64, count: i64| {
+            let cotangent = &weights[start as usize * 5..(start + count) as usize * 5];
+            let cotangents = [("logits", Cotangent::Tensor(Tensor::f32(&[count, 5], cotangent)))];
+            let feeds = [("input", batch.rows(start, count))];
+            let (wrt, fetches) = (&["input", "maps"][..], &["logits"][..]);
+            let vjp = Vjp { feeds: &feeds, cotangents: &cotangents, wrt, fetches, rule: Rule::Standard };
+            let result = model.vjp(&vjp, 0).unwrap();
+            [result.wrt, result.fetches].concat()
+        };
+        let together = gradients(0, rows);
+        assert_eq!(together[0].shape(), [rows, 3, 8, 8]);
+        for row in 0..rows {
+            for (together, alone) in together.iter().zip(gradients(row, 1)) {
+                assert!(alone.to_f64().iter().any(|number| *number != 0.0));
+                assert_close(&together.rows(row, 1), &alone, 1e-12);
+            }
+        }
+    }
+}
+
 #[test]
 fn rows_that_would_mix_are_run_one_by_one() {
     let network = Network::new("data", &[-1, 3, 4, 4])

@@ -6,10 +6,12 @@ use crate::json::ModelDescriptor;
 const MOST: usize = 16;
 /// What a model gets that has no opinion.
 const USUAL: usize = 8;
-/// Pictures of which back ends compute the gradients together.
+/// What the gradient of a picture costs, in forward passes.
+const GRADIENT: usize = 3;
+/// Pictures of which the project's back ends compute the gradients together, on one thread.
 const TOGETHER: usize = 2;
-/// Multiply–accumulates of a picture's forward pass up to which two gradients are done in a fifth of a second: the three
-/// times that a gradient takes, at 10¹¹ of them a second.
+/// Multiply–accumulates of a picture's forward pass up to which two gradients keep a thread for a quarter of a second at most, if it
+/// does 1.2·10¹¹ of them in a second.
 const QUICK_MACS: u64 = 5_000_000_000;
 
 /// Rows per call for `evaluations` of them: what the model prefers, evened out so that the last batch is about as full
@@ -19,27 +21,41 @@ pub fn rows(model: &ModelDescriptor, evaluations: usize) -> usize {
     even(preferred(model), evaluations)
 }
 
-/// As [`rows`], for as many gradients, on `threads`: as many for each of them, since a batch of gradients takes as long as
-/// the thread that has the most; and an even number, since back ends take two together, unless two take long.
-#[must_use]
-pub fn gradient_rows(model: &ModelDescriptor, gradients: usize, threads: usize) -> usize {
-    let threads = threads.max(1);
-    let rows = preferred(model).next_multiple_of(threads);
-    let are_quick = (1..=QUICK_MACS).contains(&model.macs);
-    let whole = if are_quick { threads * TOGETHER } else { whole(rows, threads) };
-    even(rows.next_multiple_of(whole), gradients).next_multiple_of(whole).min(gradients.max(1))
+/// How many gradients one call asks for: as [`rows`], and as many for each thread, since a batch of gradients takes as long as the
+/// thread that has the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GradientBatches {
+    rows: usize,
+    whole: usize,
 }
 
-/// How many of `rows` gradients to ask for on `threads` where `left` are left: as many as leave no picture alone on its thread
-/// that has company in other batches. A batch of another kind would have to be compiled, which takes longer.
-#[must_use]
-pub fn last_gradient_rows(rows: usize, left: usize, threads: usize) -> usize {
-    left.next_multiple_of(whole(rows, threads.max(1))).min(rows)
-}
+impl GradientBatches {
+    /// For so many `gradients` of `model`, on `threads`: two or more for each where they are quick, else fewer at a time.
+    #[must_use]
+    pub fn new(model: &ModelDescriptor, gradients: usize, threads: usize) -> Self {
+        let (gradients, threads) = (gradients.max(1), threads.max(1));
+        let are_quick = (1..=QUICK_MACS).contains(&model.macs);
+        if are_quick && gradients > threads {
+            let whole = threads * TOGETHER;
+            let rows = even(preferred(model).next_multiple_of(whole), gradients).next_multiple_of(whole);
+            return Self { rows, whole };
+        }
+        let most = preferred(model).div_ceil(GRADIENT).next_multiple_of(threads);
+        Self { rows: even(most, gradients).next_multiple_of(threads).min(gradients), whole: 1 }
+    }
 
-/// Of what a batch of gradients is a multiple, if it has so many `rows`.
-fn whole(rows: usize, threads: usize) -> usize {
-    if rows > threads { threads * TOGETHER } else { threads }
+    /// Of a full batch: at least 1, and more than there are gradients if that keeps twos together.
+    #[must_use]
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    /// How many to ask for where `left` are left: a batch of another kind (a picture alone on its thread where others had company, or on
+    /// all threads) would have to be compiled first, which takes longer than a few gradients that nobody uses.
+    #[must_use]
+    pub fn asked(self, left: usize) -> usize {
+        left.max(TOGETHER).next_multiple_of(self.whole).min(self.rows)
+    }
 }
 
 fn preferred(model: &ModelDescriptor) -> usize {
@@ -72,31 +88,41 @@ mod tests {
         assert_eq!(rows(&model(8), 0), 1);
     }
 
-    #[test]
-    fn gradients_go_in_twos_unless_they_take_long() {
-        assert_eq!(gradient_rows(&model(8), 50, 1), 8);
-        assert_eq!(gradient_rows(&model(8), 9, 1), 6, "of which the last has three");
-        let of = |macs| gradient_rows(&ModelDescriptor { macs, ..model(1) }, 50, 2);
-        assert_eq!([0, 4_100_000_000, 15_500_000_000].map(of), [2, 4, 2], "not known, ResNet-50, VGG-16");
+    /// Full batch, and what is asked for where so many are left, of a model that is quick and of one that is not.
+    fn gradients(preferred_batch: u32, gradients: usize, threads: usize, left: usize) -> [[usize; 2]; 2] {
+        [400_000_000, 0].map(|macs| {
+            let model = ModelDescriptor { macs, ..model(preferred_batch) };
+            let batches = GradientBatches::new(&model, gradients, threads);
+            [batches.rows(), batches.asked(left)]
+        })
     }
 
     #[test]
-    fn no_gradient_is_left_alone() {
-        assert_eq!([1, 2, 3, 4].map(|left| last_gradient_rows(4, left, 1)), [2, 2, 4, 4]);
-        assert_eq!([1, 2, 3, 4].map(|left| last_gradient_rows(4, left, 2)), [4; 4]);
-        assert_eq!([1, 4, 5, 9].map(|left| last_gradient_rows(16, left, 4)), [8, 8, 8, 16]);
-        assert_eq!([1, 2].map(|left| last_gradient_rows(2, left, 2)), [2, 2]);
-        assert_eq!(last_gradient_rows(3, 1, 16), 3, "there are no more");
-        assert_eq!(last_gradient_rows(1, 1, 0), 1);
+    fn each_thread_has_as_many_gradients_of_a_batch_two_at_least_if_they_are_quick() {
+        assert_eq!(gradients(8, 50, 1, 2), [[8, 2], [3, 2]]);
+        assert_eq!(gradients(8, 50, 2, 2), [[8, 4], [4, 2]]);
+        assert_eq!(gradients(8, 50, 16, 2), [[32, 32], [16, 2]]);
+        assert_eq!(gradients(1, 50, 2, 2), [[4, 4], [2, 2]]);
+        let of = |macs| GradientBatches::new(&ModelDescriptor { macs, ..model(1) }, 50, 2).rows();
+        assert_eq!([4_100_000_000, 15_500_000_000].map(of), [4, 2], "ResNet-50, VGG-16");
     }
 
     #[test]
-    fn each_thread_has_as_many_gradients_of_a_batch() {
-        assert_eq!(gradient_rows(&model(8), 50, 2), 8);
-        assert_eq!(gradient_rows(&model(3), 50, 2), 4);
-        assert_eq!(gradient_rows(&model(8), 50, 16), 16);
-        assert_eq!(gradient_rows(&model(1), 50, 2), 2);
-        assert_eq!(gradient_rows(&model(8), 3, 16), 3, "there are no more");
-        assert_eq!(gradient_rows(&model(8), 0, 0), 1);
+    fn no_quick_gradient_is_alone_on_its_thread_unless_all_are() {
+        for threads in 1..=5 {
+            for count in threads + 1..60 {
+                let model = ModelDescriptor { macs: 1, ..model(8) };
+                let batches = GradientBatches::new(&model, count, threads);
+                for left in 1..=batches.rows().min(count) {
+                    let asked = batches.asked(left);
+                    assert!(
+                        (left..=batches.rows()).contains(&asked) && asked % (2 * threads) == 0,
+                        "{count} {threads}"
+                    );
+                }
+            }
+        }
+        assert_eq!(gradients(8, 3, 16, 1), [[3, 2]; 2], "one for each thread, and there are no more");
+        assert_eq!(gradients(8, 0, 0, 1), [[1, 1]; 2]);
     }
 }

@@ -6,7 +6,7 @@ use crate::{CompileOptions, Dtype, Error, Graph, OwnKernels, Runtime, Tensor, Va
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Pictures whose gradients are taken together.
+/// Pictures whose gradients are taken together. Techniques size their batches by it (`GradientBatches` of the SDK).
 const TOGETHER: usize = 2;
 
 /// Where a cotangent comes from.

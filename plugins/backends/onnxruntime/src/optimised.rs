@@ -4,7 +4,7 @@
 //! Every session packs weights anew, for itself. A network whose picture is swept by two hundred kinds of windows has two
 //! hundred sessions, and a VGG-16 took six gigabytes. So a first session only optimises; what it has made goes, with equal
 //! weights lent from one place, into the session that runs. Decided in ADR 10. On the way kernels of our own are put in: masks, where
-//! the first was shown products in their place (ADR 11), and convolutions of 3×3 (ADR 12).
+//! the first was shown products in their place (ADR 11), and convolutions by small filters (ADR 12).
 
 use crate::operators::with_operators;
 use crate::runtime::{OrtError, engine, lend, passing};

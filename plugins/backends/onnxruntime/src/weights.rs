@@ -7,7 +7,7 @@ use bytes::Bytes;
 use ort::session::builder::PrepackedWeights;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::{Arc, Weak};
 use whyglass_graph::Tensor;
 
@@ -136,14 +136,19 @@ impl Weights {
 
 #[cfg(target_arch = "x86_64")]
 impl Weights {
-    /// The one weight that `make` makes of `source`, of which it makes the same whenever it is asked. What it was made of is not kept.
+    /// The one weight that `make` makes of `source`, by a `recipe` that says what that is. What it was made of is not kept.
     ///
     /// # Errors
     /// If the engine refuses what was made.
-    pub(crate) fn made(&self, source: &Tensor, make: impl FnOnce() -> Tensor) -> Result<Arc<Weight>, OrtError> {
+    pub(crate) fn made(
+        &self,
+        source: &Tensor,
+        recipe: impl Hash,
+        make: impl FnOnce() -> Tensor,
+    ) -> Result<Arc<Weight>, OrtError> {
         // 128 bits by a key that nobody knows: what was hashed is not there any more to be compared.
-        let key =
-            [0, 1].map(|half: u8| self.hasher.hash_one((half, source.dtype(), source.shape(), &source.bytes()[..])));
+        let key = [0, 1]
+            .map(|half: u8| self.hasher.hash_one((half, &recipe, source.dtype(), source.shape(), &source.bytes()[..])));
         let mut made = self.made.lock();
         if let Some(weight) = made.get(&key).and_then(Weak::upgrade) {
             return Ok(weight);
@@ -174,21 +179,23 @@ mod tests {
     fn what_is_made_of_a_weight_is_made_once_while_somebody_has_it() {
         let _runtime = crate::blocked::testing::runtime();
         let (weights, mut made) = (Weights::new(), 0);
-        let mut of = |source: &Tensor| {
-            let twice = || {
+        let mut of = |source: &Tensor, times: u8| {
+            let make = || {
                 made += 1;
-                Tensor::f32(source.shape(), &source.to_f32().unwrap().iter().map(|n| 2.0 * n).collect::<Vec<_>>())
+                let numbers = source.to_f32().unwrap();
+                Tensor::f32(source.shape(), &numbers.iter().map(|n| f32::from(times) * n).collect::<Vec<_>>())
             };
-            (weights.made(source, twice).unwrap(), made)
+            (weights.made(source, times, make).unwrap(), made)
         };
         let numbers = Tensor::f32(&[2, 2], &[1.0, 2.0, 3.0, 4.0]);
-        let ((first, _), (again, count)) = (of(&numbers), of(&numbers.clone()));
+        let ((first, _), (again, count)) = (of(&numbers, 2), of(&numbers.clone(), 2));
         assert!(Arc::ptr_eq(&first, &again) && count == 1);
         assert_eq!(first.tensor().to_f32().unwrap()[..], [2.0, 4.0, 6.0, 8.0]);
         // As many numbers in another shape are another source.
-        assert_eq!(of(&Tensor::f32(&[4], &[1.0, 2.0, 3.0, 4.0])).1, 2);
+        assert_eq!(of(&Tensor::f32(&[4], &[1.0, 2.0, 3.0, 4.0]), 2).1, 2);
+        assert_eq!(of(&numbers, 3).0.tensor().to_f32().unwrap()[..], [3.0, 6.0, 9.0, 12.0]);
         drop((first, again));
-        assert_eq!(of(&numbers).1, 3, "nobody had it any more");
+        assert_eq!(of(&numbers, 2).1, 4, "nobody had it any more");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use whyglass_graph::builder::Window;
 use whyglass_graph::own::Mask;
 use whyglass_graph::{
-    Attribute, Builder, CompileOptions, Cotangent, DerivedConstants, Graph, GraphModel, Node, Options,
+    Attribute, Builder, CompileOptions, Cotangent, DerivedConstants, Dtype, Graph, GraphModel, Node, Options,
     ReferenceRuntime, Rule, Runtime, Tensor, ValueId, Vjp,
 };
 use whyglass_onnxruntime::{OrtError, OrtRuntime};
@@ -296,6 +296,39 @@ fn a_mask_is_not_taken_for_a_product_of_the_same() {
             assert!(wanted.to_f64() == found.to_f64(), "the mask comes first: {mask_first}");
         }
     }
+}
+
+/// The way back through a strided convolution is made of phases, of which three are zero here.
+#[test]
+fn a_strided_convolution_in_half_precision_has_its_gradient() {
+    let mut graph = Graph { opset: 17, ..Default::default() };
+    let x = graph.add_value("x", Some(vec![1, 3, 4, 4]));
+    let [half, weight, convolved, single, mean, scores] =
+        ["half", "weight", "convolved", "single", "mean", "scores"].map(|name| graph.add_value(name, None));
+    // 1, 2, 4, … in half precision: nothing but exponents.
+    let powers: Vec<u8> = (0..18_u16).flat_map(|power| ((power % 6 + 15) << 10).to_le_bytes()).collect();
+    graph.constants.insert(weight, Arc::new(Tensor::new(Dtype::F16, vec![6, 3, 1, 1], powers.into())));
+    let to = |kind: i64| [("to", Attribute::Int(kind))];
+    graph.nodes = vec![
+        node("Cast", &[x], half, &to(10)),
+        node("Conv", &[half, weight], convolved, &[("strides", Attribute::Ints(vec![2; 2]))]),
+        node("Cast", &[convolved], single, &to(1)),
+        node("GlobalAveragePool", &[single], mean, &[]),
+        node("Flatten", &[mean], scores, &[]),
+    ];
+    (graph.inputs, graph.outputs) = (vec![x], vec![scores]);
+    let model = GraphModel::from_graph(graph, &Options::default(), Arc::new(runtime())).unwrap();
+    let question = Vjp {
+        feeds: &[("input", Tensor::filled(&[1, 3, 4, 4], 0.5))],
+        cotangents: &[("logits", Cotangent::Tensor(Tensor::f32(&[1, 6], &[0.0, 4.0, 0.0, 0.0, 0.0, 0.0])))],
+        wrt: &["input"],
+        fetches: &[],
+        rule: Rule::Standard,
+    };
+    let gradient = model.vjp(&question, 1).unwrap().wrt.remove(0).to_f32().unwrap();
+    // The second output's weights, 8, 16 and 32, at every second row and column.
+    let wanted = |index: usize| if index % 2 == 0 && index / 4 % 2 == 0 { (8 << (index / 16)) as f32 } else { 0.0 };
+    assert_eq!(gradient[..], (0..48).map(wanted).collect::<Vec<_>>());
 }
 
 /// Operators of our own compute in float32. Where a network does not, its gradient is made of ONNX's.

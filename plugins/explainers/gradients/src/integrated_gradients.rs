@@ -32,8 +32,9 @@ use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
+use whyglass_sdk::batch::GradientBatches;
 use whyglass_sdk::json::{ExplainerDescriptor, Need};
-use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, Rule, TensorView, batch, length, with_threads};
+use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, Rule, TensorView, length, with_threads};
 
 /// Parameters of `integrated-gradients`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -92,24 +93,24 @@ impl Integral {
     }
 }
 
-/// Takes the gradients of `path` from `baseline` on along `way`, `rows` at a time, and tells `seen` of the integral after
-/// each batch, with the number of steps taken. `gradient` takes up to `rows` pictures.
+/// Takes the gradients of `path` from `baseline` on along `way`, in `batches`, and tells `seen` of the integral after
+/// each, with the number of steps taken. `gradient` takes as many pictures.
 fn integrate(
     pool: &ThreadPool,
     baseline: &[f32],
     way: &[f32],
     path: &[Step],
-    rows: usize,
+    batches: GradientBatches,
     mut gradient: impl FnMut(&[f32]) -> Result<Vec<f32>>,
     mut seen: impl FnMut(&Integral, usize) -> Result<()>,
 ) -> Result<()> {
     let len = baseline.len();
     let mut integral = Integral::new(len);
-    let mut pictures = baseline.repeat(rows);
+    let mut pictures = baseline.repeat(batches.rows());
     let mut done = 0;
-    for steps in path.chunks(rows) {
+    for steps in path.chunks(batches.rows()) {
         // A row without a step repeats what it held: it is computed and not used.
-        let pictures = &mut pictures[..batch::last_gradient_rows(rows, steps.len(), pool.current_num_threads()) * len];
+        let pictures = &mut pictures[..batches.asked(steps.len()) * len];
         let each = pictures.par_chunks_exact_mut(len).zip(steps);
         pool.install(|| {
             each.for_each(|(row, step)| {
@@ -178,7 +179,7 @@ impl Explainer for IntegratedGradients {
         let ends = [image.data(), &baseline].concat();
         let ends = logits(call, model, target, TensorView::new(&[2, 3, height as i64, width as i64], &ends))?;
         let difference = ends[0] - ends[1];
-        let rows = batch::gradient_rows(model.descriptor(), steps.get(), call.threads());
+        let batches = GradientBatches::new(model.descriptor(), steps.get(), call.threads());
         let len = way.len();
         let gradient = |pictures: &[f32]| {
             let shape = [(pictures.len() / len) as i64, 3, height as i64, width as i64];
@@ -198,7 +199,7 @@ impl Explainer for IntegratedGradients {
             call.progress(done as u64, steps.get() as u64)
         };
         with_threads(call, |pool| {
-            integrate(pool, &baseline, &way, &path, rows, gradient, |integral, done| seen(pool, integral, done))
+            integrate(pool, &baseline, &way, &path, batches, gradient, |integral, done| seen(pool, integral, done))
         })
     }
 }
@@ -207,6 +208,7 @@ impl Explainer for IntegratedGradients {
 mod tests {
     use super::*;
     use whyglass_sdk::Tensor;
+    use whyglass_sdk::json::ModelDescriptor;
     use whyglass_sdk::testing::{Chain, Recorder, conv_net, explain, linear};
 
     fn run(model: &Chain, image: &Tensor, target: usize, params: IntegratedGradientsParams) -> Recorder {
@@ -253,27 +255,31 @@ mod tests {
     fn one_gradient_more_or_less_per_call_does_not_change_the_integral() {
         let path = Quadrature::GaussLegendre.path(NonZeroUsize::new(10).unwrap());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-        let whole = |rows: usize| {
+        // Two threads: one at a time, three for two, four in twos, all.
+        let kinds = [(1, 1, 0), (3, 2, 0), (1, 2, 1), (16, 2, 1)];
+        let whole = |(preferred_batch, threads, macs)| {
+            let model = ModelDescriptor { preferred_batch, macs, ..Default::default() };
+            let batches = GradientBatches::new(&model, 10, threads);
             let (mut last, mut asked) = (Vec::new(), 0);
             let gradient = |pictures: &[f32]| {
-                assert!(pictures.len() <= 3 * rows);
+                assert!(pictures.len() <= 3 * batches.rows());
                 asked += pictures.len() / 3;
                 Ok(pictures.iter().map(|x| 3.0 * x * x).collect())
             };
             let (baseline, way) = ([0.0, 1.0, 2.0], [1.0, 1.0, -2.0]);
-            integrate(&pool, &baseline, &way, &path, rows, gradient, |integral, _| {
+            integrate(&pool, &baseline, &way, &path, batches, gradient, |integral, _| {
                 last = integral.attribution(&way);
                 Ok(())
             })
             .unwrap();
-            // Ten steps leave one over three at a time, and two threads in unequal twos: the batch is filled up.
-            assert_eq!(asked, if [3, 16].contains(&rows) { 12 } else { 10 }, "{rows} at a time");
+            // Two are left over of twos on two threads, which are filled up.
+            assert_eq!(asked, if macs > 0 { 12 } else { 10 }, "{batches:?}");
             last
         };
         // ∫ 3x² over each way: 1, 8 − 1, −8.
-        close(&whole(1), &[1.0, 7.0, -8.0]);
-        for rows in [2, 3, 10, 16] {
-            close(&whole(rows), &whole(1));
+        close(&whole(kinds[0]), &[1.0, 7.0, -8.0]);
+        for kind in kinds {
+            close(&whole(kind), &whole(kinds[0]));
         }
     }
 

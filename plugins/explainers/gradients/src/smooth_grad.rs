@@ -28,9 +28,10 @@ use crate::moments::{Estimate, Moments};
 use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use whyglass_sdk::batch::GradientBatches;
 use whyglass_sdk::json::{ExplainerDescriptor, Need};
 use whyglass_sdk::rng::Rng;
-use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, Rule, TensorView, batch, with_threads};
+use whyglass_sdk::{Call, Error, Explainer, Model, Request, Result, Rule, TensorView, with_threads};
 
 /// Parameters of `smooth-grad`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -185,7 +186,8 @@ impl Explainer for SmoothGrad {
         let image = request.image(call)?;
         let [_, _, height, width] = image.dims()?;
         let samples = params.samples as usize;
-        let rows = batch::gradient_rows(model.descriptor(), samples, call.threads());
+        let batches = GradientBatches::new(model.descriptor(), samples, call.threads());
+        let rows = batches.rows();
         let deviation = deviation(image.data(), params.noise);
         let signed = params.kind == Kind::Mean && params.reduce.keeps_signs();
         let canvas = Canvas { call, height, width, target };
@@ -196,7 +198,7 @@ impl Explainer for SmoothGrad {
             for first in (0..samples).step_by(rows) {
                 let batch = rows.min(samples - first);
                 // A row without a sample repeats what it held: it is computed and not used.
-                let asked = batch::last_gradient_rows(rows, batch, call.threads());
+                let asked = batches.asked(batch);
                 let pictures = &mut pictures[..asked * len];
                 let each = pictures.par_chunks_exact_mut(len).take(batch).enumerate();
                 pool.install(|| {
@@ -302,8 +304,9 @@ mod tests {
             running.map().0
         });
         assert!(weights.iter().all(|map| *map == weights[0]));
-        let rows =
-            |preferred_batch| batch::gradient_rows(&ModelDescriptor { preferred_batch, ..Default::default() }, 50, 1);
+        let rows = |preferred_batch| {
+            GradientBatches::new(&ModelDescriptor { preferred_batch, ..Default::default() }, 50, 1).rows()
+        };
         assert_ne!(rows(1), rows(8), "models do differ in this");
     }
 

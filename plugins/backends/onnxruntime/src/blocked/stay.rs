@@ -17,7 +17,8 @@ use whyglass_graph::proto::{AttributeProto, AttributeType, GraphProto, NodeProto
 const REORDER_INPUT: &str = "ReorderInput";
 /// Out of blocks.
 const REORDER_OUTPUT: &str = "ReorderOutput";
-/// The engine lays out maps of a multiple of so many channels only.
+/// The engine lays out maps of a multiple of so many channels only. What its last block is filled up with is zeros, or what an activation
+/// makes of them; no operator here adds up channels, and the engine's filters are zero there.
 const LAID_OUT: i64 = 4;
 /// What the name of a value ends in that was moved into blocks.
 const INSIDE: &str = "_in_blocks";

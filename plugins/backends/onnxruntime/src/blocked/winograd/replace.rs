@@ -36,9 +36,10 @@ pub(crate) fn replace(
         let Some((kind, bounds)) = kind(node).zip(bounds_if_it_suits(node)) else { continue };
         let source = stored.get(node.input[1].as_str()).and_then(|stored| filters_if_they_suit(kind, stored));
         let Some(source) = source else { continue };
-        let name = format!("{}_winograd", node.input[1]);
+        // The same filters may be moved by one here and by two there.
+        let name = format!("{}_winograd_by_{}", node.input[1], kind.stride);
         if !filters.contains_key(&name) {
-            filters.insert(name.clone(), shared.made(&source, || transformed(kind, &source))?);
+            filters.insert(name.clone(), shared.made(&source, &kind, || transformed(kind, &source))?);
         }
         let pads = attribute(node, "pads").cloned();
         let numbers = [("size", kind.size), ("stride", kind.stride), ("threads", threads)];

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
 };
 
 /// Which convolutions: by filters of `size`×`size`, moved by `stride`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Kind {
     pub(super) size: usize,
     pub(super) stride: usize,

@@ -66,10 +66,11 @@ impl Division {
     /// For so many threads.
     pub(super) fn new(shape: &Shape, threads: usize) -> Self {
         let (tiles, panels) = (shape.images * shape.tiles_of_an_image(), shape.outputs.div_ceil(PANEL));
+        let are_few = tiles <= if panels >= threads { FEW } else { MOST };
         let (chunks, parts) = match tiles {
             0 => (0, 0),
             // All threads have as much to do.
-            tiles if tiles > FEW => (tiles.div_ceil(MOST).next_multiple_of(threads).min(tiles), 1),
+            tiles if !are_few => (tiles.div_ceil(MOST).next_multiple_of(threads).min(tiles), 1),
             _ => (1, threads.min(panels)),
         };
         Self { tiles, chunks, panels, parts }
