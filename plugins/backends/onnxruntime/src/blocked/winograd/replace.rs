@@ -39,7 +39,7 @@ pub(crate) fn replace(
         // The same filters may be moved by one here and by two there.
         let name = format!("{}_winograd_by_{}", node.input[1], kind.stride);
         if !filters.contains_key(&name) {
-            filters.insert(name.clone(), shared.made(&source, &kind, || transformed(kind, &source))?);
+            filters.insert(name.clone(), shared.made(&source, kind, || transformed(kind, &source))?);
         }
         let pads = attribute(node, "pads").cloned();
         let numbers = [("size", kind.size), ("stride", kind.stride), ("threads", threads)];
