@@ -327,7 +327,9 @@ fn a_strided_convolution_in_half_precision_has_its_gradient() {
     };
     let gradient = model.vjp(&question, 1).unwrap().wrt.remove(0).to_f32().unwrap();
     // The second output's weights, 8, 16 and 32, at every second row and column.
-    let wanted = |index: usize| if index.is_multiple_of(2) && (index / 4).is_multiple_of(2) { (8 << (index / 16)) as f32 } else { 0.0 };
+    let wanted = |index: usize| {
+        if index.is_multiple_of(2) && (index / 4).is_multiple_of(2) { (8 << (index / 16)) as f32 } else { 0.0 }
+    };
     assert_eq!(gradient[..], (0..48).map(wanted).collect::<Vec<_>>());
 }
 
