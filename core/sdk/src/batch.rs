@@ -116,7 +116,7 @@ mod tests {
                 for left in 1..=batches.rows().min(count) {
                     let asked = batches.asked(left);
                     assert!(
-                        (left..=batches.rows()).contains(&asked) && asked % (2 * threads) == 0,
+                        (left..=batches.rows()).contains(&asked) && asked.is_multiple_of(2 * threads),
                         "{count} {threads}"
                     );
                 }
