@@ -40,8 +40,8 @@ impl Builder<'_> {
         Ok(value)
     }
 
-    /// The same in ONNX's own operators. Columns are laid side by side along a new last axis, and rows side by side along the width: engines do that by
-    /// copying, in less than half the time that their DepthToSpace takes for the same.
+    /// The same in ONNX's own operators. Columns are laid side by side along a new last axis, and rows side by side along the
+    /// width: engines do that by copying, in less than half the time that their DepthToSpace takes for the same.
     fn laid_side_by_side(&mut self, parts: &[Option<ValueId>], stride: i64, shape: &[i64]) -> Made {
         let cells = |size: i64| (size + stride - 1) / stride;
         let [pictures, channels, height, width] = [shape[0], shape[1], cells(shape[2]), cells(shape[3])];

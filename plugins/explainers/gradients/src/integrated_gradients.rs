@@ -255,9 +255,10 @@ mod tests {
     fn one_gradient_more_or_less_per_call_does_not_change_the_integral() {
         let path = Quadrature::GaussLegendre.path(NonZeroUsize::new(10).unwrap());
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-        // Two threads: one at a time, three for two, four in twos, all.
-        let kinds = [(1, 1, 0), (3, 2, 0), (1, 2, 1), (16, 2, 1)];
-        let whole = |(preferred_batch, threads, macs)| {
+        // What the model prefers, threads, what it costs, and how many are asked for: one by one, three at a time, of which the last has
+        // company, two at a time, and two or more for each of two threads, filled up.
+        let kinds = [(1, 1, 0, 10), (8, 1, 0, 11), (1, 2, 0, 10), (1, 2, 1, 12), (16, 2, 1, 12)];
+        let whole = |(preferred_batch, threads, macs, wanted)| {
             let model = ModelDescriptor { preferred_batch, macs, ..Default::default() };
             let batches = GradientBatches::new(&model, 10, threads);
             let (mut last, mut asked) = (Vec::new(), 0);
@@ -272,8 +273,7 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-            // Two are left over of twos on two threads, which are filled up.
-            assert_eq!(asked, if macs > 0 { 12 } else { 10 }, "{batches:?}");
+            assert_eq!(asked, wanted, "{batches:?}");
             last
         };
         // ∫ 3x² over each way: 1, 8 − 1, −8.

@@ -1,6 +1,7 @@
 //! Kernels of our own in the engine's blocked layout, where a feature map lies by picture, block of channels, row, column, channel of
 //! the block: convolutions by fewer multiplications ([`winograd`]), masks of phases ([`phase_mask`]), the way back through max pooling
-//! ([`max_pool_grad`]), and maps made of phases ([`interleave`]). And putting them into what the engine has made of a graph, where more [stays] in blocks than it keeps there.
+//! ([`max_pool_grad`]), and maps made of phases ([`interleave`]). And putting them into what the engine has made of a graph, where more
+//! [stays] in blocks than it keeps there.
 //!
 //! [stays]: stay
 //!

@@ -15,8 +15,8 @@
 //!      0  1  0 −1          0   0   1
 //! ```
 //!
-//! sums are of few numbers of about the same size, and the answer is as near as the engine's own; of 4×4 it is off by up to six times as much. One number that is not
-//! finite makes the outputs of its tile NaN, where the engine might have kept an infinity.
+//! sums are of few numbers of about the same size, and the answer is as near as the engine's own; of 4×4 it is off by up to six times
+//! as much. One number that is not finite makes the outputs of its tile NaN, where the engine might have kept an infinity.
 //!
 //! Lavin and Gray, *Fast Algorithms for Convolutional Neural Networks* (2016), F(2×2, 3×3); after Winograd, *Arithmetic
 //! Complexity of Computations* (1980).
