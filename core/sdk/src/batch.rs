@@ -8,8 +8,6 @@ const MOST: usize = 16;
 const USUAL: usize = 8;
 /// What the gradient of a picture costs, in forward passes.
 const GRADIENT: usize = 3;
-/// Pictures of which the project's back ends compute the gradients together, on one thread.
-const TOGETHER: usize = 2;
 /// Multiply–accumulates of a picture's forward pass up to which two gradients keep a thread for a quarter of a second at most, if it
 /// does 1.2·10¹¹ of them in a second.
 const QUICK_MACS: u64 = 5_000_000_000;
@@ -30,13 +28,14 @@ pub struct GradientBatches {
 }
 
 impl GradientBatches {
-    /// For so many `gradients` of `model`, on `threads`: two or more for each where they are quick, else fewer at a time.
+    /// For so many `gradients` of `model`, on `threads`: for each as many as the model computes together, or more, where they are
+    /// quick, else fewer at a time.
     #[must_use]
     pub fn new(model: &ModelDescriptor, gradients: usize, threads: usize) -> Self {
         let (gradients, threads) = (gradients.max(1), threads.max(1));
         let are_quick = (1..=QUICK_MACS).contains(&model.macs);
         if are_quick && gradients > threads {
-            let whole = threads * TOGETHER;
+            let whole = threads * model.gradients_together.max(1) as usize;
             let rows = even(preferred(model).next_multiple_of(whole), gradients).next_multiple_of(whole);
             return Self { rows, whole };
         }
@@ -44,7 +43,7 @@ impl GradientBatches {
         Self { rows: even(most, gradients).next_multiple_of(threads).min(gradients), whole: 1 }
     }
 
-    /// Of a full batch: at least 1, and more than there are gradients if that keeps twos together.
+    /// Of a full batch: at least 1, and more than there are gradients if that keeps those together that the model computes so.
     #[must_use]
     pub fn rows(self) -> usize {
         self.rows
@@ -54,7 +53,7 @@ impl GradientBatches {
     /// all threads) would have to be compiled first, which takes longer than a few gradients that nobody uses.
     #[must_use]
     pub fn asked(self, left: usize) -> usize {
-        left.max(TOGETHER).next_multiple_of(self.whole).min(self.rows)
+        left.max(2).next_multiple_of(self.whole).min(self.rows)
     }
 }
 
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
 
     fn model(preferred_batch: u32) -> ModelDescriptor {
-        ModelDescriptor { preferred_batch, ..Default::default() }
+        ModelDescriptor { preferred_batch, gradients_together: 2, ..Default::default() }
     }
 
     #[test]
@@ -105,6 +104,11 @@ mod tests {
         assert_eq!(gradients(1, 50, 2, 2), [[4, 4], [2, 2]]);
         let of = |macs| GradientBatches::new(&ModelDescriptor { macs, ..model(1) }, 50, 2).rows();
         assert_eq!([4_100_000_000, 15_500_000_000].map(of), [4, 2], "ResNet-50, VGG-16");
+        let together = |together| {
+            let model = ModelDescriptor { macs: 1, gradients_together: together, ..model(1) };
+            GradientBatches::new(&model, 50, 2).rows()
+        };
+        assert_eq!([0, 1, 3].map(together), [2, 2, 6], "as many as the model says, and alone if it says nothing");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{CompileOptions, Dtype, Error, Graph, OwnKernels, Runtime, Tensor, Va
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// Pictures whose gradients are taken together. Techniques size their batches by it (`GradientBatches` of the SDK).
+/// Pictures whose gradients are taken together.
 const TOGETHER: usize = 2;
 
 /// Where a cotangent comes from.
@@ -108,7 +108,7 @@ impl<R: Runtime> GraphModel<R> {
         for (name, id, tensor) in &cotangents {
             check_rows(&plan, name, *id, tensor, rows)?;
         }
-        let most = if self.capabilities.free_batch { TOGETHER } else { 1 };
+        let most = self.gradients_together();
         let results = (0..rows).step_by(most).map(|start| {
             let count = (rows - start).min(most as i64);
             let [fed, cotangents] = [&fed, &cotangents].map(|fed| rows_of(fed, start, count, rows));
@@ -117,6 +117,12 @@ impl<R: Runtime> GraphModel<R> {
         let results = results.collect::<Result<Vec<_>, Error>>()?;
         let (wrt, fetches) = results.into_iter().map(|result| (result.wrt, result.fetches)).unzip();
         Ok(Gradients { wrt: join(wrt), fetches: join(fetches) })
+    }
+
+    /// Of how many pictures [`GraphModel::vjp`] computes the gradients together.
+    #[must_use]
+    pub fn gradients_together(&self) -> usize {
+        if self.capabilities.free_batch { TOGETHER } else { 1 }
     }
 
     /// Whether a batch of `size` can be asked `query` picture by picture: it must, or every value of the question has

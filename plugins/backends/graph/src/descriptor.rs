@@ -26,6 +26,7 @@ pub(crate) fn describe<R: Runtime>(model: &GraphModel<R>, identity: Identity<'_>
         backend: identity.backend.into(),
         runtime: model.runtime().name(),
         preferred_batch: preferred_batch(model.macs()),
+        gradients_together: model.gradients_together() as u32,
         macs: model.macs(),
     }
 }

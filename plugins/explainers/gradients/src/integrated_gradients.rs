@@ -259,7 +259,7 @@ mod tests {
         // company, two at a time, and two or more for each of two threads, filled up.
         let kinds = [(1, 1, 0, 10), (8, 1, 0, 11), (1, 2, 0, 10), (1, 2, 1, 12), (16, 2, 1, 12)];
         let whole = |(preferred_batch, threads, macs, wanted)| {
-            let model = ModelDescriptor { preferred_batch, macs, ..Default::default() };
+            let model = ModelDescriptor { preferred_batch, gradients_together: 2, macs, ..Default::default() };
             let batches = GradientBatches::new(&model, 10, threads);
             let (mut last, mut asked) = (Vec::new(), 0);
             let gradient = |pictures: &[f32]| {

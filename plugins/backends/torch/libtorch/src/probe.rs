@@ -67,6 +67,7 @@ pub(crate) fn run(module: &Module, size: (i64, i64), feature_layer: Option<&str>
         backend: crate::ID.into(),
         runtime: crate::backend::RUNTIME.into(),
         preferred_batch,
+        gradients_together: 0,
         macs: 0,
     };
     Ok(Found { descriptor, free_batch })
