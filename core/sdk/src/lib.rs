@@ -115,15 +115,23 @@ pub mod export {
 
 /// Exports the plugin: its id (kebab-case), its techniques and its back ends (values that implement [`Explainer`] and
 /// [`Backend`], one per type). The version is the crate's. Once per shared library.
+///
+/// A library that no host opens, but a plugin by itself, begins with `symbol` and a name of its own for the entry.
 #[macro_export]
 macro_rules! export_plugin {
-    { id: $id:expr $(, explainers: [$($explainer:expr),* $(,)?])? $(, backends: [$($backend:expr),* $(,)?])? $(,)? } => {
-        /// The only symbol that a host looks up.
+    { id: $($plugin:tt)* } => {
+        $crate::export_plugin! { symbol: whyglass_plugin_v1, id: $($plugin)* }
+    };
+    {
+        symbol: $symbol:ident, id: $id:expr
+        $(, explainers: [$($explainer:expr),* $(,)?])? $(, backends: [$($backend:expr),* $(,)?])? $(,)?
+    } => {
+        /// The only symbol that is looked up.
         ///
         /// # Safety
         /// `host` is null or a table that lives as long as the process.
         #[unsafe(no_mangle)]
-        pub unsafe extern "C" fn whyglass_plugin_v1(
+        pub unsafe extern "C" fn $symbol(
             host: *const $crate::export::WgHost,
         ) -> *const $crate::export::WgPlugin {
             static EXPORTED: $crate::export::Exported = $crate::export::Exported::new();

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use whyglass_abi::safe::{slice_from, table_from};
-use whyglass_abi::{ENTRY_SYMBOL, EntryFn, WG_ABI_MAJOR, WgBackend, WgHost};
+use whyglass_abi::{EntryFn, WG_ABI_MAJOR, WgBackend, WgHost};
 use whyglass_sdk::place::own_file;
 
 /// Its file name, in this plugin's own folder and nowhere else.
 pub(crate) const LIBRARY: &str = "libwhyglass_libtorch.so";
+/// Its entry, which is a plugin's but for the name.
+const ENTRY: &str = "whyglass_libtorch_v1";
 
 /// What the host has handed to this plugin is what the library behind the door gets.
 static HOST: AtomicPtr<WgHost> = AtomicPtr::new(std::ptr::null_mut());
@@ -50,8 +52,8 @@ fn open() -> Result<Offer, String> {
     // libtorch has thread-local destructors and threads of its own: it outlives any moment at which closing were safe.
     let library: &'static Library = Box::leak(Box::new(library));
     // SAFETY: the major version in the symbol's name promises this type.
-    let entry = unsafe { library.get::<EntryFn>(ENTRY_SYMBOL) }
-        .map_err(|_| format!("{} exports no whyglass_plugin_v1", path.display()))?;
+    let entry = unsafe { library.get::<EntryFn>(ENTRY.as_bytes()) }
+        .map_err(|_| format!("{} exports no {ENTRY}", path.display()))?;
     // SAFETY: the host's table lives as long as the process, and so does what the entry returns.
     let backends = unsafe {
         let plugin = table_from(entry(HOST.load(Ordering::Acquire))).map_err(|error| error.to_string())?;

@@ -28,7 +28,9 @@ pub use executor::{Program, TorchError, TorchRuntime};
 /// Of the plugin, and of its only back end.
 const ID: &str = "torch";
 
+// Not the name that hosts look up: they open the door, and programs that link both back ends have one entry of that name.
 whyglass_sdk::export_plugin! {
+    symbol: whyglass_libtorch_v1,
     id: ID,
     backends: [Libtorch],
 }
