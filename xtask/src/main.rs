@@ -6,6 +6,7 @@ mod ci;
 mod conformance;
 mod dashboard;
 mod demo;
+mod deny;
 mod docs;
 mod setup;
 mod stage;
@@ -72,6 +73,12 @@ enum Command {
     },
     /// Make one set of calls with four clients, and compare what they get; needs Node.js and Chromium
     Conformance,
+    /// Check the dependencies' licences, sources and advisories against deny.toml; builds cargo-deny first
+    Deny {
+        /// Leave the advisories out, whose list is fetched from GitHub
+        #[arg(long)]
+        offline: bool,
+    },
     /// Measure against the peers, side by side
     Bench {
         /// Under five minutes: five rounds of what is short, on EfficientNet-Lite0 and ResNet-50; what is slow and VGG-16
@@ -107,6 +114,7 @@ fn main() -> Result<()> {
         }
         Command::Docs { pictures } => docs::write(&workspace, pictures),
         Command::Dashboard { test, measure } => dashboard::run_all(&workspace, test, measure),
+        Command::Deny { offline } => deny::check(&workspace, offline),
         Command::Conformance => conformance::run_all(&workspace),
         Command::Bench { quick, network, names } => bench::run_all(&workspace, quick, &network, &names),
     }
