@@ -23,9 +23,12 @@ pub(crate) struct Layout {
     width: usize,
     height: usize,
     margin: usize,
-    title: Option<String>,
-    subtitle: Option<String>,
+    title: Option<Line>,
+    subtitle: Option<Line>,
 }
+
+/// Text above the picture, and how large it is written, in pixels; its line is as high as it would be without having to fit.
+type Line = (String, f32);
 
 impl Layout {
     /// `gutter` is the room to the right of the picture, in units of the text's size.
@@ -43,7 +46,7 @@ impl Layout {
         let text_width = (width + gutter).max(NARROWEST) as f32;
         let line = |text: &str, size: f32| {
             let text = text.trim();
-            (!text.is_empty()).then(|| typeface.shorten(text, size * unit, text_width))
+            (!text.is_empty()).then(|| typeface.fit(text, size * unit, text_width))
         };
         let (title, subtitle) = (line(title, TITLE), line(subtitle, SUBTITLE));
         let mut header = 0.0;
@@ -73,9 +76,9 @@ impl Layout {
         let mut top = self.margin as f32;
         let lines = [(&self.title, TITLE, INK, 0.6), (&self.subtitle, SUBTITLE, GREY, 0.25)];
         for (text, size, colour, weight) in lines {
-            if let Some(text) = text {
+            if let &Some((ref text, fitting)) = text {
                 let size = size * self.unit;
-                let style = Style { size, colour, weight: weight * self.unit };
+                let style = Style { size: fitting, colour, weight: weight * self.unit };
                 typeface.draw(&mut canvas, self.margin as f32, top + size * 0.92, text, style);
                 top += size * LEADING;
             }

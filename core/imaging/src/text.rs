@@ -9,6 +9,9 @@ pub(crate) struct Typeface {
     fonts: [FontRef<'static>; 2],
 }
 
+/// Text that is too long gets as small as this, of its size, before it is cut.
+const SMALLEST: f32 = 0.8;
+
 /// Text of one size and colour.
 #[derive(Clone, Copy)]
 pub(crate) struct Style {
@@ -56,6 +59,15 @@ impl Typeface {
             }
         }
         String::new()
+    }
+
+    /// The text at the size at which it fits, which is not much smaller than `size`; what fits not even then loses its end.
+    pub(crate) fn fit(&self, text: &str, size: f32, width: f32) -> (String, f32) {
+        let fits = width / self.width(text, size).max(width);
+        if fits >= SMALLEST {
+            return (text.to_owned(), size * fits);
+        }
+        (self.shorten(text, size * SMALLEST, width), size * SMALLEST)
     }
 
     /// Draws from `x`, with the letters standing on `baseline`.
@@ -107,6 +119,21 @@ mod tests {
         assert!(short.ends_with('…') && typeface.width(&short, 16.0) <= 120.0, "{short}");
         assert_eq!(typeface.shorten("bear", 16.0, 120.0), "bear");
         assert_eq!(typeface.shorten("bear", 16.0, 1.0), "");
+    }
+
+    #[test]
+    fn text_that_is_a_little_too_long_is_written_smaller() {
+        let typeface = Typeface::load();
+        let width = typeface.width("a layer's name", 16.0);
+        assert_eq!(typeface.fit("a layer's name", 16.0, 2.0 * width), ("a layer's name".into(), 16.0));
+        let (text, size) = typeface.fit("a layer's name", 16.0, 0.9 * width);
+        assert!(text == "a layer's name" && (14.0..15.0).contains(&size), "{text} {size}");
+        let (text, size) = typeface.fit("a layer's name", 16.0, 0.5 * width);
+        assert!(
+            text.ends_with('…') && (size - 12.8).abs() < 1e-4 && typeface.width(&text, size) <= 0.5 * width,
+            "{text} {size}"
+        );
+        assert_eq!(typeface.fit("", 16.0, 10.0), (String::new(), 16.0));
     }
 
     #[test]

@@ -20,12 +20,12 @@ pub(super) fn height(title: &str, subtitle: &str) -> usize {
     if lines > 0.0 { (lines + 8.0).round() as usize } else { 0 }
 }
 
-/// Draws the lines into the upper left corner, cut at `width`.
+/// Draws the lines into the upper left corner, where `width` is theirs.
 pub(super) fn draw(canvas: &mut Canvas, typeface: &Typeface, title: &str, subtitle: &str, width: usize) {
     let mut top = MARGIN as f32;
     for (text, size, colour, weight) in lines(title, subtitle) {
-        let text = typeface.shorten(text, size, width as f32);
-        typeface.draw(canvas, MARGIN as f32, top + size * 0.92, &text, Style { size, colour, weight });
+        let (text, fitting) = typeface.fit(text, size, width as f32);
+        typeface.draw(canvas, MARGIN as f32, top + size * 0.92, &text, Style { size: fitting, colour, weight });
         top += size * LEADING;
     }
 }
