@@ -1,9 +1,10 @@
 //! One network's answers for `tests/networks/check.py`: logits, gradients and Grad-CAM of one class on one picture.
 //!
-//! `network FOLDER MODEL PIXELS TARGET OUT [--sides]`: a folder of models and one of them (`MODEL/model.onnx`,
+//! `network FOLDER MODEL PIXELS TARGET OUT [--sides] [--plain]`: a folder of models and one of them (`MODEL/model.onnx`,
 //! `MODEL/model.toml`), a `.npy` of 3×H×W pixels in 0…1, the class, and a folder for the answers, one `.npy` each. Prints
 //! what is known of the model as JSON; what could not be answered is in `errors`. With `--sides` the answer is the input
-//! gradient alone, with what rectifiers gave and poolings got on its way: `relu-0.npy`, …, `pool-0.npy`, ….
+//! gradient alone, with what rectifiers gave and poolings got on its way: `relu-0.npy`, …, `pool-0.npy`, …. With `--plain` the
+//! network takes the pixels as they are; else they are given ImageNet's mean and deviation.
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -22,23 +23,32 @@ type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), String> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let sides = arguments.pop_if(|last| last == "--sides").is_some();
+    let mut flag = |name: &str| arguments.iter().position(|each| each == name).map(|at| arguments.remove(at)).is_some();
+    let (sides, normalization) = (flag("--sides"), (!flag("--plain")).then_some(IMAGENET));
     let [folder, model, pixels, target, out] = &arguments[..] else {
-        return Err("usage: network FOLDER MODEL PIXELS.npy TARGET OUT [--sides]".to_owned());
+        return Err("usage: network FOLDER MODEL PIXELS.npy TARGET OUT [--sides] [--plain]".to_owned());
     };
     let target = target.parse().map_err(|_| format!("{target} is no class"))?;
-    let report = answer(Path::new(folder), model, Path::new(pixels), target, Path::new(out), sides);
+    let report = answer(Path::new(folder), model, Path::new(pixels), target, Path::new(out), sides, normalization);
     println!("{}", report.map_err(|error| error.to_string())?);
     Ok(())
 }
 
-fn answer(folder: &Path, name: &str, pixels: &Path, target: u32, out: &Path, sides: bool) -> Result<Value, Failure> {
+fn answer(
+    folder: &Path,
+    name: &str,
+    pixels: &Path,
+    target: u32,
+    out: &Path,
+    sides: bool,
+    normalization: Option<Normalization>,
+) -> Result<Value, Failure> {
     let (shape, pixels) = whyglass_imaging::read_npy(&std::fs::read(pixels)?)?;
     let &[3, height, width] = &shape[..] else { return Err(format!("pixels of shape {shape:?}").into()) };
     let library = root().join("third_party/onnxruntime/libonnxruntime.so.1.32.0");
     let runtime = Arc::new(OrtRuntime::from_library(&library)?);
     // The size is the file's own where it says one.
-    let with = |input_size| Options { normalization: Some(IMAGENET), input_size, ..Options::default() };
+    let with = |input_size| Options { normalization, input_size, ..Options::default() };
     let path = folder.join(name).join("model.onnx");
     let model = GraphModel::load(&path, &with(None), Arc::clone(&runtime))
         .or_else(|_| GraphModel::load(&path, &with(Some((height, width))), runtime))?;

@@ -2,6 +2,7 @@
 
     python check.py --work FOLDER NETWORK...
     python flips.py --work FOLDER NETWORK...
+    python flips.py --work FOLDER --benchmark NETWORK...      those of the benchmarks: resnet50, vgg16, vit-b-16
 
 Two correct engines in float32 may find such a unit on different sides, and the gradients of both are right for what they found.
 So PyTorch differentiates in float64 once more, but lets every rectifier and every maximum decide as it did on the way to
@@ -11,18 +12,63 @@ of `check.py`, without `--forget`.
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import pathlib
 import subprocess
+import sys
 import tempfile
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional
 
 import check
 import reference
 import zoo
+
+BENCH = check.HERE.parents[1] / "bench/peers"
+#: What the benchmarks explain.
+BENCHMARK_PICTURE = check.HERE.parents[1] / "tests/golden/chelsea-224.png"
+
+
+@dataclasses.dataclass
+class Case:
+    """A network, the picture and the class, PyTorch's gradient in float64, and the exports that are looked at."""
+
+    model: torch.nn.Module
+    pixels: np.ndarray
+    target: int
+    exact: np.ndarray
+    exports: list[str]
+    #: For the binary.
+    flags: list[str]
+
+
+def of_zoo(name: str, folder: pathlib.Path, near: bool) -> Case:
+    """As check.py has left it; the exports are those whose gradient does not hold."""
+    model = reference.Normalised(zoo.build(name, away=not near))
+    target = json.loads((folder / "expected.json").read_text())["target"]
+    exact = np.load(folder / "expected.npz")["gradient"]
+    return Case(model, np.load(folder / "pixels.npy"), target, exact, failing(folder), [])
+
+
+def of_benchmark(name: str, folder: pathlib.Path) -> Case:
+    """As the benchmarks make it."""
+    sys.path.insert(0, str(BENCH))
+    import networks
+
+    pixels = np.asarray(Image.open(BENCHMARK_PICTURE).convert("RGB"), dtype=np.float32) / np.float32(255)
+    image = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy())
+    model = networks.load(name, image)
+    (folder / "benchmark").mkdir(parents=True, exist_ok=True)
+    networks.export(model, image, folder / "benchmark" / "model.onnx")
+    np.save(folder / "pixels.npy", image[0].numpy())
+    with torch.no_grad():
+        target = int(model(image)[0].argmax())
+    exact = gradient(model, image[0].numpy(), target, torch.float64, Sides())
+    return Case(model, image[0].numpy(), target, exact, ["benchmark"], ["--plain"])
 
 
 class Sided(torch.autograd.Function):
@@ -81,7 +127,7 @@ def following(sides: Sides):
         functional.relu, functional.max_pool2d = relu, pool
 
 
-def gradient(model: reference.Normalised, pixels: np.ndarray, target: int, precision: torch.dtype, sides: Sides) -> np.ndarray:
+def gradient(model: torch.nn.Module, pixels: np.ndarray, target: int, precision: torch.dtype, sides: Sides) -> np.ndarray:
     model.to(precision)
     x = torch.from_numpy(pixels).to(precision)[None].requires_grad_()
     with following(sides):
@@ -90,10 +136,10 @@ def gradient(model: reference.Normalised, pixels: np.ndarray, target: int, preci
     return made[0].numpy()
 
 
-def of_file(binary: str, folder: pathlib.Path, variant: str, target: int) -> tuple[np.ndarray, Sides]:
+def of_file(binary: str, folder: pathlib.Path, variant: str, target: int, flags: list[str]) -> tuple[np.ndarray, Sides]:
     """Whyglass' gradient, and how its rectifiers and poolings decided on the way."""
     with tempfile.TemporaryDirectory() as out:
-        subprocess.run([binary, str(folder), variant, str(folder / "pixels.npy"), str(target), out, "--sides"], check=True, capture_output=True)
+        subprocess.run([binary, str(folder), variant, str(folder / "pixels.npy"), str(target), out, "--sides", *flags], check=True, capture_output=True)
         files = pathlib.Path(out)
         every = lambda what: [np.load(files / f"{what}-{index}.npy")[None] for index in range(len(list(files.glob(f"{what}-*.npy"))))]
         return np.load(files / "gradient.npy"), Sides(every("relu"), every("pool"))
@@ -114,23 +160,22 @@ def main() -> None:
     parser.add_argument("--binary", default=check.BINARY)
     parser.add_argument("--work", type=pathlib.Path, default=check.HERE / "work")
     parser.add_argument("--near", action="store_true", help="as check.py was run with")
+    parser.add_argument("--benchmark", action="store_true", help="networks of the benchmarks, which need no check.py")
     arguments = parser.parse_args()
     for name in arguments.networks:
-        folder = arguments.work / name
-        network = zoo.build(name, away=not arguments.near)
-        model = reference.Normalised(network)
-        pixels, target = np.load(folder / "pixels.npy"), json.loads((folder / "expected.json").read_text())["target"]
-        exact = np.load(folder / "expected.npz")["gradient"]
+        folder = arguments.work / (f"benchmark-{name}" if arguments.benchmark else name)
+        network = of_benchmark(name, folder) if arguments.benchmark else of_zoo(name, folder, arguments.near)
+        model, pixels, target, exact = network.model, network.pixels, network.target, network.exact
         own = Sides()
         cases = {"PyTorch's own float32": (gradient(model, pixels, target, torch.float32, own), Sides(own.rectified, own.pooled))}
         found = {}
-        for case in [*cases, *failing(folder)]:
+        for case in [*cases, *network.exports]:
             # The same network by the same exporter: what was equal bit by bit needs no second look.
             twin = next((before for before in found if before not in cases and same(folder, before, case)), None)
             if twin:
                 found[case] = found[twin]
                 continue
-            actual, sides = cases.get(case) or of_file(arguments.binary, folder, case, target)
+            actual, sides = cases.get(case) or of_file(arguments.binary, folder, case, target, network.flags)
             sided = gradient(model, pixels, target, torch.float64, sides)
             found[case] = {
                 "off": check.compare("gradient", actual, exact),
