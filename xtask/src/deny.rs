@@ -5,10 +5,10 @@ use crate::workspace::{Workspace, run};
 use anyhow::Result;
 use std::process::Command;
 
-/// Its lock file, with the hashes of what it is made of, comes with it.
+/// MIT or Apache-2.0. Its lock file, with the hashes of what it is made of, comes with it.
 const VERSION: &str = "0.20.2";
 
-pub(crate) fn check(workspace: &Workspace, offline: bool) -> Result<()> {
+pub(crate) fn check(workspace: &Workspace, without_advisories: bool) -> Result<()> {
     let folder = workspace.third_party(&format!("cargo-deny-{VERSION}"));
     let binary = folder.join("bin/cargo-deny");
     if !binary.is_file() {
@@ -16,8 +16,8 @@ pub(crate) fn check(workspace: &Workspace, offline: bool) -> Result<()> {
         run(workspace.cargo().args(install).arg(&folder))?;
     }
     let mut deny = Command::new(binary);
-    deny.current_dir(&workspace.root).args(["--log-level=error", "check"]);
-    if offline {
+    deny.current_dir(&workspace.root).args(["--locked", "check", "--hide-inclusion-graph"]);
+    if without_advisories {
         deny.args(["bans", "licenses", "sources"]);
     }
     run(&mut deny)

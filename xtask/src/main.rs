@@ -73,11 +73,11 @@ enum Command {
     },
     /// Make one set of calls with four clients, and compare what they get; needs Node.js and Chromium
     Conformance,
-    /// Check the dependencies' licences, sources and advisories against deny.toml; builds cargo-deny first
+    /// Check licences, sources and advisories of the workspace's crates against deny.toml; builds cargo-deny first
     Deny {
         /// Leave the advisories out, whose list is fetched from GitHub
         #[arg(long)]
-        offline: bool,
+        without_advisories: bool,
     },
     /// Measure against the peers, side by side
     Bench {
@@ -114,7 +114,7 @@ fn main() -> Result<()> {
         }
         Command::Docs { pictures } => docs::write(&workspace, pictures),
         Command::Dashboard { test, measure } => dashboard::run_all(&workspace, test, measure),
-        Command::Deny { offline } => deny::check(&workspace, offline),
+        Command::Deny { without_advisories } => deny::check(&workspace, without_advisories),
         Command::Conformance => conformance::run_all(&workspace),
         Command::Bench { quick, network, names } => bench::run_all(&workspace, quick, &network, &names),
     }

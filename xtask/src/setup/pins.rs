@@ -1,4 +1,5 @@
-//! Everything that is fetched, by name, version and hash. Licences: ONNX Runtime MIT; the EfficientNet-Lite0 weights
+//! Everything that is set up, by name, version and hash (the peers of the benchmarks are pinned in bench/peers, cargo-deny in
+//! deny.rs). Licences: ONNX Runtime MIT; the EfficientNet-Lite0 weights
 //! Apache-2.0; scikit-image and scikit-learn BSD-3-Clause (the pictures: CC0 or in the public domain; the UCI digits: CC BY
 //! 4.0); torchvision BSD-3-Clause (the names of the classes);
 //! PyTorch BSD-3-Clause; NVIDIA's CUDA libraries, which libtorch_cpu.so is linked to, under NVIDIA's licence.
