@@ -116,6 +116,7 @@ fn a_class_token_of_one_row_is_repeated_for_every_row() {
         .output("y");
     let model = load(&network);
     assert!(model.capabilities().free_batch);
+    assert_eq!(model.gradients_together(), 2);
     let batch = pictures(4, 4, 4);
     let logits = run(&model, &[("input", batch.clone())], "logits");
     assert_close(&logits.rows(3, 1), &run(&model, &[("input", batch.rows(3, 1))], "logits"), 1e-9);
@@ -186,6 +187,7 @@ fn rows_that_would_mix_are_run_one_by_one() {
         .output("y");
     let model = load(&network);
     assert!(!model.capabilities().free_batch);
+    assert_eq!(model.gradients_together(), 1);
     let batch = pictures(3, 4, 4);
     let results = model.run(&[("input", batch.clone())], &["logits", "flat"], 0).unwrap();
     assert_eq!((results[0].shape(), results[1].shape()), (&[3, 3][..], &[3, 48][..]));

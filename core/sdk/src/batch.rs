@@ -35,7 +35,8 @@ impl GradientBatches {
         let (gradients, threads) = (gradients.max(1), threads.max(1));
         let are_quick = (1..=QUICK_MACS).contains(&model.macs);
         if are_quick && gradients > threads {
-            let whole = threads * model.gradients_together.max(1) as usize;
+            let together = (model.gradients_together as usize).clamp(1, MOST).min(gradients.div_ceil(threads));
+            let whole = threads * together;
             let rows = even(preferred(model).next_multiple_of(whole), gradients).next_multiple_of(whole);
             return Self { rows, whole };
         }
@@ -104,11 +105,16 @@ mod tests {
         assert_eq!(gradients(1, 50, 2, 2), [[4, 4], [2, 2]]);
         let of = |macs| GradientBatches::new(&ModelDescriptor { macs, ..model(1) }, 50, 2).rows();
         assert_eq!([4_100_000_000, 15_500_000_000].map(of), [4, 2], "ResNet-50, VGG-16");
-        let together = |together| {
-            let model = ModelDescriptor { macs: 1, gradients_together: together, ..model(1) };
-            GradientBatches::new(&model, 50, 2).rows()
+    }
+
+    #[test]
+    fn each_thread_has_as_many_gradients_as_the_model_computes_together_up_to_what_there_is_and_a_limit() {
+        let rows = |gradients_together, gradients| {
+            let model = ModelDescriptor { macs: 1, gradients_together, ..model(1) };
+            GradientBatches::new(&model, gradients, 2).rows()
         };
-        assert_eq!([0, 1, 3].map(together), [2, 2, 6], "as many as the model says, and alone if it says nothing");
+        assert_eq!([0, 1, 3].map(|together| rows(together, 50)), [2, 2, 6], "one if it does not say");
+        assert_eq!([rows(8, 10), rows(u32::MAX, 10), rows(u32::MAX, 50)], [10, 10, 32]);
     }
 
     #[test]

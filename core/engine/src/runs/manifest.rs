@@ -39,6 +39,7 @@ pub(super) fn of(run: &Run, inner: &Inner, state: RunState, status: &Outcome, co
         "max_duration_seconds": run.spec.max_duration.as_secs_f64(),
         "threads": inner.threads,
         "preferred_batch": descriptor.preferred_batch,
+        "gradients_together": descriptor.gradients_together,
         "model_evaluations": run.evaluations.load(Ordering::Relaxed),
         "model_seconds": Duration::from_nanos(run.model_nanos.load(Ordering::Relaxed)).as_secs_f64(),
         "seconds": seconds,

@@ -119,7 +119,7 @@ impl<R: Runtime> GraphModel<R> {
         Ok(Gradients { wrt: join(wrt), fetches: join(fetches) })
     }
 
-    /// Of how many pictures [`GraphModel::vjp`] computes the gradients together.
+    /// Of how many pictures [`GraphModel::vjp`] computes the gradients together, where its values divide into pictures.
     #[must_use]
     pub fn gradients_together(&self) -> usize {
         if self.capabilities.free_batch { TOGETHER } else { 1 }

@@ -78,6 +78,7 @@ fn a_model_says_what_it_is() {
     assert_eq!((descriptor.classes, descriptor.mean_colour), (4, Some([0.5; 3])));
     assert_eq!(descriptor.feature_layer.as_deref(), Some("relu"));
     assert_eq!(descriptor.layer("features").unwrap().shape, [8, 4, 4]);
+    assert_eq!(descriptor.gradients_together, 2);
     assert!(model.has_vjp() && descriptor.has(json::Capability::GuidedRules));
 }
 

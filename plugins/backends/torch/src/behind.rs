@@ -53,7 +53,7 @@ fn open() -> Result<Offer, String> {
     let library: &'static Library = Box::leak(Box::new(library));
     // SAFETY: the major version in the symbol's name promises this type.
     let entry = unsafe { library.get::<EntryFn>(ENTRY.as_bytes()) }
-        .map_err(|_| format!("{} exports no {ENTRY}", path.display()))?;
+        .map_err(|_| format!("{} exports no {ENTRY}: build it anew with `cargo xtask build`", path.display()))?;
     // SAFETY: the host's table lives as long as the process, and so does what the entry returns.
     let backends = unsafe {
         let plugin = table_from(entry(HOST.load(Ordering::Acquire))).map_err(|error| error.to_string())?;
