@@ -394,11 +394,12 @@ fn shape_arithmetic_disappears() {
     assert_eq!((results[0].shape(), results[1].shape()), (&[4, 3][..], &[4, 48][..]));
 }
 
-/// The reference, counting: programs made to stay, and addresses of the weight `w1`.
+/// The reference, counting: programs made to stay, addresses of the weight `w1`, and what was looked at once: pictures, and their height.
 #[derive(Default)]
 struct Counting {
     compiled: AtomicUsize,
     addresses: parking_lot::Mutex<std::collections::HashSet<usize>>,
+    looked_at: parking_lot::Mutex<Vec<[i64; 2]>>,
 }
 
 impl Runtime for Counting {
@@ -411,6 +412,9 @@ impl Runtime for Counting {
 
     fn compile(&self, graph: &Graph, options: CompileOptions) -> Result<Graph, Self::Error> {
         self.compiled.fetch_add(usize::from(options.optimise), Ordering::SeqCst);
+        if let (false, Some(&[rows, _, height, _])) = (options.optimise, graph.shape(graph.inputs[0])) {
+            self.looked_at.lock().push([rows, height]);
+        }
         let weight = graph.constants.iter().find(|(id, _)| graph.value(**id).name == "w1");
         self.addresses.lock().extend(weight.map(|(_, tensor)| Arc::as_ptr(tensor) as usize));
         std::thread::sleep(std::time::Duration::from_millis(10));
@@ -443,4 +447,20 @@ fn each_question_is_compiled_once_and_all_share_the_weights() {
     model.vjp(&vjp, 0).unwrap();
     assert_eq!(runtime.compiled.load(Ordering::SeqCst), 3);
     assert_eq!(runtime.addresses.lock().len(), 1);
+}
+
+#[test]
+fn of_pictures_of_another_size_one_and_two_tell_what_more_of_them_would() {
+    let runtime = Arc::new(Counting::default());
+    let model = GraphModel::from_graph(convolutional().read(), &Options::default(), Arc::clone(&runtime)).unwrap();
+    let before = runtime.looked_at.lock().len();
+    let batch = pictures(6, 16, 12);
+    for rows in [6, 4] {
+        let logits = model.run(&[("input", batch.rows(0, rows))], &["logits"], 0).unwrap().remove(0);
+        assert_eq!(logits.shape(), [rows, 3]);
+        let alone = model.run(&[("input", batch.rows(3, 1))], &["logits"], 0).unwrap().remove(0);
+        assert_close(&logits.rows(3, 1), &alone, 1e-9);
+    }
+    let looked_at = runtime.looked_at.lock()[before..].to_vec();
+    assert_eq!(looked_at, [[1, 16], [2, 16], [1, 16]], "for batches of any size, and for a picture alone");
 }

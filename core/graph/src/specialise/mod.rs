@@ -88,6 +88,7 @@ pub(crate) fn observe<R: Runtime>(
     let measured: Vec<ValueId> = measured.into_iter().filter(|id| !kept.contains(id)).collect();
     instrumented.outputs = frontier.clone();
     let mut taken: std::collections::HashSet<String> = graph.values.iter().map(|value| value.name.clone()).collect();
+    let first_asked = instrumented.nodes.len();
     for &id in &measured {
         let mut name = format!("{}:shape", graph.value(id).name);
         while !taken.insert(name.clone()) {
@@ -98,6 +99,9 @@ pub(crate) fn observe<R: Runtime>(
         instrumented.outputs.push(shape);
     }
     instrumented.outputs.extend(&probed);
+    // ONNX Runtime runs a graph towards the last node whose output nobody reads, then the one before. With the shapes of the first
+    // layers there, it asks for each as soon as the value is made and lets go of it; else it would keep them all to the end.
+    instrumented.nodes[first_asked..].reverse();
 
     let doing = || format!("running the model at input shape {:?}", input.shape());
     let options = CompileOptions { optimise: false, threads: 0 };
