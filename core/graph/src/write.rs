@@ -2,7 +2,8 @@
 //!
 //! Large weights are not copied into the bytes: they are declared as external data and handed over beside the file, so
 //! that every session of a model can use the same memory. ONNX Runtime takes them with `AddExternalInitializers`
-//! (`with_external_initializer` in `ort`), which looks for exactly such a declaration.
+//! (`with_external_initializer` in `ort`), which looks for exactly such a declaration and copies what it takes, or with
+//! `AddInitializer` (`with_initializer`), which does not.
 
 use crate::proto::{
     AttributeProto, AttributeType, DimensionProto, EXTERNAL, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
@@ -15,8 +16,9 @@ use std::sync::Arc;
 
 /// Constants of this many bytes and more are left out of the file. Smaller ones are what an optimiser looks at.
 const BY_REFERENCE: usize = 1024;
-/// The file that weights by reference claim to be in. It is never opened.
-const NOWHERE: &str = "by-reference";
+/// The file that weights by reference claim to be in. It is never opened, but an engine may look whether it is there: in the folder
+/// of devices it is.
+const NOWHERE: &str = "null";
 /// The version of the file format; 10 knows everything up to the newest operator set that is read.
 const IR_VERSION: i64 = 10;
 
@@ -47,12 +49,12 @@ pub fn write_whole(graph: &Graph) -> Result<Vec<u8>, Error> {
     Ok(encode(graph, usize::MAX)?.bytes)
 }
 
-/// Takes the large floating-point constants out of `graph`, which may have come from an engine, and declares them as data of
-/// `file`. They share memory with the bytes that it was decoded from.
+/// Takes the large floating-point constants out of `graph`, which may have come from an engine, and declares them by reference.
+/// They share memory with the bytes that it was decoded from.
 ///
 /// # Errors
 /// If one does not have the bytes of its shape.
-pub fn take_weights(graph: &mut GraphProto, file: &str) -> Result<Vec<(String, Tensor)>, Error> {
+pub fn take_weights(graph: &mut GraphProto) -> Result<Vec<(String, Tensor)>, Error> {
     let mut weights = Vec::new();
     for constant in &mut graph.initializer {
         let dtype = Dtype::from_code(constant.data_type).filter(|dtype| is_floating(*dtype));
@@ -60,7 +62,7 @@ pub fn take_weights(graph: &mut GraphProto, file: &str) -> Result<Vec<(String, T
         if data.len() >= BY_REFERENCE {
             let wrong = || Error::malformed(format!("{:?} does not have the bytes of its shape", constant.name));
             let tensor = Tensor::checked(dtype, constant.dims.clone(), data.clone()).ok_or_else(wrong)?;
-            *constant = declaration(&constant.name, &tensor, file);
+            *constant = declaration(&constant.name, &tensor);
             weights.push((constant.name.clone(), tensor));
         }
     }
@@ -78,7 +80,7 @@ fn encode(graph: &Graph, threshold: usize) -> Result<Written, Error> {
     for (&id, tensor) in graph.constants.iter().filter(|(id, _)| used.contains(id)) {
         let name = graph.value(id).name.clone();
         if is_floating(tensor.dtype()) && tensor.bytes().len() >= threshold {
-            initializer.push(declaration(&name, tensor, NOWHERE));
+            initializer.push(declaration(&name, tensor));
             by_reference.push((name, Arc::clone(tensor)));
         } else {
             initializer.push(inline(&name, tensor));
@@ -193,9 +195,9 @@ fn inline(name: &str, tensor: &Tensor) -> TensorProto {
     }
 }
 
-/// An initialiser called `name` whose data is in `file`.
+/// An initialiser called `name` whose data is handed over beside the file.
 #[must_use]
-pub fn declaration(name: &str, tensor: &Tensor, file: &str) -> TensorProto {
+pub fn declaration(name: &str, tensor: &Tensor) -> TensorProto {
     let entry = |key: &str, value: String| StringStringEntryProto { key: key.to_owned(), value };
     TensorProto {
         name: name.to_owned(),
@@ -203,7 +205,7 @@ pub fn declaration(name: &str, tensor: &Tensor, file: &str) -> TensorProto {
         data_type: tensor.dtype() as i32,
         data_location: EXTERNAL,
         external_data: vec![
-            entry("location", file.into()),
+            entry("location", NOWHERE.into()),
             entry("offset", "0".into()),
             entry("length", tensor.bytes().len().to_string()),
         ],

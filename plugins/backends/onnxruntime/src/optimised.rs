@@ -7,7 +7,7 @@
 //! the first was shown products in their place (ADR 11), and convolutions by small filters (ADR 12).
 
 use crate::operators::with_operators;
-use crate::runtime::{OrtError, engine, lend, passing};
+use crate::runtime::{OrtError, engine, lend, passing, share};
 use crate::weights::{Weight, Weights};
 use bytes::Bytes;
 use ort::environment::Environment;
@@ -22,11 +22,6 @@ use whyglass_graph::{Graph, Written, take_weights, write};
 
 /// A file of ONNX may not be larger.
 const LARGEST: usize = i32::MAX as usize;
-
-/// A file that the engine finds, and does not open: it looks whether there is one before it sees that it has been given the weight.
-const NOWHERE: [&str; 2] = ["/dev", "null"];
-/// Where the engine looks for the files of weights.
-const FOLDER: &str = "session.model_external_initializers_file_folder_path";
 
 /// Whether this system has files in memory.
 pub(crate) const IS_TAKEN_OUT: bool = cfg!(target_os = "linux");
@@ -76,11 +71,10 @@ pub(crate) fn packed_once(
 ) -> Result<Reading, OrtError> {
     let mut builder = builder.with_optimization_level(GraphOptimizationLevel::Disable).map_err(engine)?;
     builder = builder.with_prepacked_weights(&shared.packed()).map_err(engine)?;
-    builder = builder.with_config_entry(FOLDER, NOWHERE[0]).map_err(engine)?;
     let mut weights = with_own_kernels(shared, &mut model, graph, threads)?;
     let file = model.graph.get_or_insert_default();
     drop_unread(file);
-    for (name, tensor) in take_weights(file, NOWHERE[1])? {
+    for (name, tensor) in take_weights(file)? {
         // The engine may have left it as it was, or made another of it under the same name.
         let weight = match given.iter().find(|(given, weight)| *given == name && weight.is(&tensor)) {
             Some((_, weight)) => Arc::clone(weight),
@@ -88,11 +82,10 @@ pub(crate) fn packed_once(
         };
         weights.push((name, weight));
     }
-    for (name, weight) in &weights {
-        // This way of handing it over is the one that does not copy.
-        builder = builder.with_initializer(name, Arc::clone(weight.lent().value())).map_err(engine)?;
-    }
-    let session = builder.commit_from_memory(&model.encode_to_vec())?;
+    let file = model.encode_to_vec();
+    // Small constants that are still in it keep all bytes that it was decoded from.
+    drop(model);
+    let session = share(builder, &weights)?.commit_from_memory(&file)?;
     Ok((session, weights.into_iter().map(|(_, weight)| weight).collect()))
 }
 
@@ -104,7 +97,7 @@ fn with_own_kernels(
     graph: &Graph,
     threads: usize,
 ) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
-    crate::blocked::put_in(shared, model, graph, threads, NOWHERE[1])
+    crate::blocked::put_in(shared, model, graph, threads)
 }
 
 /// There are none for this kind of processor.

@@ -185,7 +185,7 @@ impl Runtime for OrtRuntime {
             let builder = passing(&self.environment, GraphOptimizationLevel::Disable)?;
             let builder = with_operators(builder)?;
             let weights = self.weights.share_all(&written.by_reference)?;
-            let session = lend(builder, &weights)?.commit_from_memory(&written.bytes)?;
+            let session = share(builder, &weights)?.commit_from_memory(&written.bytes)?;
             (session, weights.into_iter().map(|(_, weight)| weight).collect())
         };
         Program::of(graph, reading)
@@ -236,7 +236,26 @@ pub(crate) fn passing(environment: &Environment, level: GraphOptimizationLevel) 
     builder.with_prepacking(false).map_err(engine)
 }
 
-/// Hands `weights` to the session that is built, as what the file says is elsewhere. The engine copies them.
+/// Where the engine looks for the files of weights.
+const FOLDER: &str = "session.model_external_initializers_file_folder_path";
+/// Where it finds one of the name that [`write`](whyglass_graph::write()) gives, and does not open it: it looks before it sees that it has
+/// been given the weight.
+const DEVICES: &str = "/dev";
+
+/// Hands `weights` to the session that is built, which reads them where they are. For sessions that do not optimise: an optimiser
+/// would look for them in the file.
+pub(crate) fn share(builder: SessionBuilder, weights: &[(String, Arc<Weight>)]) -> Result<SessionBuilder, OrtError> {
+    if !cfg!(unix) {
+        return lend(builder, weights);
+    }
+    let mut builder = builder.with_config_entry(FOLDER, DEVICES).map_err(engine)?;
+    for (name, weight) in weights {
+        builder = builder.with_initializer(name, Arc::clone(weight.lent().value())).map_err(engine)?;
+    }
+    Ok(builder)
+}
+
+/// As [`share`], for a session that optimises. The engine copies them.
 pub(crate) fn lend(mut builder: SessionBuilder, weights: &[(String, Arc<Weight>)]) -> Result<SessionBuilder, OrtError> {
     for (name, weight) in weights {
         builder = builder.with_external_initializer(name, Arc::clone(weight.lent().value())).map_err(engine)?;

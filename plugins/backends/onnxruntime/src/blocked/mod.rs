@@ -57,7 +57,6 @@ pub(crate) fn put_in(
     model: &mut ModelProto,
     graph: &Graph,
     threads: usize,
-    file: &str,
 ) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
     if !are_known() {
         return Ok(Vec::new());
@@ -65,7 +64,7 @@ pub(crate) fn put_in(
     let nodes = model.graph.get_or_insert_default();
     phase_mask::skip_picking(nodes);
     stay::stay_in_blocks(nodes, graph);
-    let filters = winograd::replace(shared, nodes, threads, file)?;
+    let filters = winograd::replace(shared, nodes, threads)?;
     import(model);
     Ok(filters)
 }

@@ -28,7 +28,6 @@ pub(crate) fn replace(
     shared: &Weights,
     graph: &mut GraphProto,
     threads: usize,
-    file: &str,
 ) -> Result<Vec<(String, Arc<Weight>)>, OrtError> {
     let stored: HashMap<_, _> = graph.initializer.iter().map(|weight| (weight.name.as_str(), weight)).collect();
     let mut filters = HashMap::new();
@@ -49,7 +48,7 @@ pub(crate) fn replace(
         node.attribute = pads.into_iter().chain(numbers).chain(bounds).collect();
         (node.domain, node.op_type, node.input[1]) = (DOMAIN.into(), NAME.into(), name);
     }
-    graph.initializer.extend(filters.iter().map(|(name, weight)| declaration(name, weight.tensor(), file)));
+    graph.initializer.extend(filters.iter().map(|(name, weight)| declaration(name, weight.tensor())));
     Ok(filters.into_iter().collect())
 }
 

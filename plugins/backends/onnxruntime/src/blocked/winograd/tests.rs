@@ -103,7 +103,7 @@ impl Case {
     /// How many convolutions the kernel gets.
     fn replaced(&self, runtime: &OrtRuntime) -> usize {
         let nodes = Optimised::new(runtime, self.graph()).changed(|file, _| {
-            replace(&Weights::new(), file, self.threads, "nowhere").unwrap();
+            replace(&Weights::new(), file, self.threads).unwrap();
         });
         nodes.iter().filter(|node| node.op_type == NAME).count()
     }
