@@ -28,8 +28,8 @@ pub struct GradientBatches {
 }
 
 impl GradientBatches {
-    /// For so many `gradients` of `model`, on `threads`: for each as many as the model computes together, or more, where they are
-    /// quick, else fewer at a time.
+    /// For so many `gradients` of `model`, on `threads`: for each as many as the model computes together (16 at most), or more, where
+    /// they are quick, else fewer at a time.
     #[must_use]
     pub fn new(model: &ModelDescriptor, gradients: usize, threads: usize) -> Self {
         let (gradients, threads) = (gradients.max(1), threads.max(1));

@@ -112,7 +112,7 @@ pub struct ModelDescriptor {
     /// How many rows one call handles best.
     pub preferred_batch: u32,
     /// Of how many rows the model computes the gradients together, on one thread: what is worth asking for is a multiple of that
-    /// for each thread. 0: it does not say.
+    /// for each thread. 0: it does not say; above 16 counts as 16.
     pub gradients_together: u32,
     /// Forward cost of one picture in multiply–accumulates, where it is known.
     pub macs: u64,

@@ -11,7 +11,7 @@ pub(super) type Size = (i64, i64, i64);
 
 /// How many specialised graphs are kept. They are small: weights are shared.
 const KEPT: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
-/// What batches of one and two show tells what larger ones would.
+/// What batches of one and two show tells, for most networks, what larger ones would.
 const SMALL: i64 = 2;
 
 /// What batches of one and two have shown.
@@ -24,16 +24,15 @@ pub(super) struct Plans<R> {
     one: Arc<Graph>,
     /// At the model's size, where the batch is free.
     shown: Option<Shown>,
-    /// At other sizes, by height and width.
-    shown_elsewhere: Cache<(i64, i64), Shown>,
+    /// What small batches have shown at other sizes.
+    seen: Cache<Size, Observation>,
     kept: Cache<Size, Graph>,
 }
 
 impl<R: Runtime> Plans<R> {
     /// `source` has the pixels as its only input; `size` is height and width of the model's input.
     pub(super) fn new(runtime: Arc<R>, source: Graph, size: (i64, i64), one: Graph, shown: Option<Shown>) -> Self {
-        let (shown_elsewhere, kept) = (Cache::new(KEPT), Cache::new(KEPT));
-        Self { runtime, source, size, one: Arc::new(one), shown, shown_elsewhere, kept }
+        Self { runtime, source, size, one: Arc::new(one), shown, seen: Cache::new(KEPT), kept: Cache::new(KEPT) }
     }
 
     pub(super) fn size(&self) -> (i64, i64) {
@@ -48,25 +47,35 @@ impl<R: Runtime> Plans<R> {
     /// The graph for `size`.
     pub(super) fn get(&self, size: Size) -> Result<Arc<Graph>, Error> {
         let (rows, height, width) = size;
-        let at_home = (height, width) == self.size;
-        if at_home && rows == 1 {
+        if (height, width) == self.size && rows == 1 {
             return Ok(Arc::clone(&self.one));
         }
         self.kept.get(size, || {
-            // Running a big batch unoptimised only to see its shapes is slow, and two small ones tell as much.
-            let observation = match &self.shown {
-                Some((one, two)) if at_home => extrapolate(one, two, rows),
-                Some(_) if rows > SMALL => {
-                    let shown = self.shown_elsewhere.get((height, width), || {
-                        Ok::<_, Error>((self.observe((1, height, width))?, self.observe((SMALL, height, width))?))
-                    })?;
-                    extrapolate(&shown.0, &shown.1, rows)
-                }
-                _ => None,
-            };
-            let observation = observation.map_or_else(|| self.observe(size), Ok)?;
-            Ok(apply(&self.source, &observation))
+            Ok(match self.extrapolated(size) {
+                Some(observation) => apply(&self.source, &observation),
+                None if rows <= SMALL => apply(&self.source, &*self.seen(size)?),
+                None => apply(&self.source, &self.observe(size)?),
+            })
         })
+    }
+
+    /// Running a big batch unoptimised only to see its shapes takes time and memory, and two small ones tell as much, if they do so
+    /// at the model's size.
+    fn extrapolated(&self, (rows, height, width): Size) -> Option<Observation> {
+        let (one, two) = self.shown.as_ref()?;
+        let at_home = extrapolate(one, two, rows)?;
+        if (height, width) == self.size {
+            return Some(at_home);
+        }
+        if rows <= SMALL {
+            return None;
+        }
+        let (one, two) = (self.seen((1, height, width)).ok()?, self.seen((SMALL, height, width)).ok()?);
+        extrapolate(&one, &two, rows)
+    }
+
+    fn seen(&self, size: Size) -> Result<Arc<Observation>, Error> {
+        self.seen.get(size, || self.observe(size))
     }
 
     fn observe(&self, (rows, height, width): Size) -> Result<Observation, Error> {

@@ -238,14 +238,14 @@ pub(crate) fn passing(environment: &Environment, level: GraphOptimizationLevel) 
 
 /// Where the engine looks for the files of weights.
 const FOLDER: &str = "session.model_external_initializers_file_folder_path";
-/// Where it finds one of the name that [`write`](whyglass_graph::write()) gives, and does not open it: it looks before it sees that it has
-/// been given the weight.
+/// Where Linux has one of the name that [`write`](whyglass_graph::write()) gives. It is not opened: the engine looks whether it is there
+/// before it sees that it has been given the weight.
 const DEVICES: &str = "/dev";
 
 /// Hands `weights` to the session that is built, which reads them where they are. For sessions that do not optimise: an optimiser
 /// would look for them in the file.
 pub(crate) fn share(builder: SessionBuilder, weights: &[(String, Arc<Weight>)]) -> Result<SessionBuilder, OrtError> {
-    if !cfg!(unix) {
+    if !cfg!(target_os = "linux") || !Path::new(DEVICES).join("null").exists() {
         return lend(builder, weights);
     }
     let mut builder = builder.with_config_entry(FOLDER, DEVICES).map_err(engine)?;
